@@ -1,0 +1,56 @@
+/* One application: its app file, read and resolved. */
+#ifndef LAZY_APP_H
+#define LAZY_APP_H
+
+#include "address.h"
+#include "error.h"
+#include "settings.h"
+
+#include <sys/types.h>
+
+#define LAZY_APP_FILE_MAX 16384 /* bytes of an app file */
+#define LAZY_APP_PATHS_MAX 16384 /* bytes of all paths worked out from it */
+
+/* Changes when the app file is touched or replaced. */
+struct lazy_app_stamp {
+    char text[64];
+};
+
+/* All strings live in `text` and `paths`: an app must not be copied or moved. */
+struct lazy_app {
+    const char *file; /* absolute path of the app file */
+    const char *name; /* its last component: <app> in the names of its files */
+    uid_t owner;      /* of the app file */
+    dev_t device;
+    ino_t inode;
+    struct lazy_app_stamp stamp;
+    struct lazy_settings settings;
+
+    /* resolved: absolute paths, and the address as the start command gets it */
+    const char *directory;
+    const char *state_dir;
+    const char *log;
+    const char *socket;
+    struct lazy_address address;
+
+    /* The front's environment (NAME=value, NULL-terminated), of which the start command gets what
+     * is on the allow list; set by the front, may be NULL. */
+    char *const *environment;
+
+    char text[LAZY_APP_FILE_MAX + 1];
+    char paths[LAZY_APP_PATHS_MAX];
+};
+
+/* Reads, checks and resolves the app file. -1 with LAZY_APP when it is missing, unreadable, unsafe
+ * (a group's or others' to write: whoever can write it can run commands as us) or malformed; the
+ * sentence names file and line. */
+int lazy_app_load(struct lazy_app *app, const char *file, struct lazy_error *error);
+
+/* The stamp that the file has now. -1 and errno. */
+int lazy_app_stamp(struct lazy_app_stamp *stamp, const char *file);
+
+/* Puts <app> and a suffix into a buffer of NAME_MAX + 1 bytes: the name of one of the app's files
+ * in its state folder. */
+void lazy_app_file_name(const struct lazy_app *app, const char *suffix, char *name);
+
+#endif

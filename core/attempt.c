@@ -1,0 +1,91 @@
+#include "attempt.h"
+
+#include "deadline.h"
+#include "text.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PATIENCE_RETRY_S 2
+
+void lazy_attempt_drop(struct lazy_attempt *attempt)
+{
+    if (attempt->fd >= 0)
+        close(attempt->fd);
+    attempt->fd = -1;
+}
+
+/* A Unix socket must be served by the app's owner, ourselves or root: somebody else's server would
+ * read the visitors' passwords. */
+static bool is_trusted(struct lazy_attempt *attempt)
+{
+    const struct lazy_app *app = attempt->app;
+    struct lazy_text text;
+    char number[24];
+    uid_t user;
+    pid_t pid;
+
+    if (!lazy_address_peer(&app->address, attempt->fd, &user, &pid) || user == app->owner ||
+        user == 0 || user == geteuid())
+        return true;
+    lazy_text_begin(&text, number, sizeof number);
+    lazy_text_number(&text, user);
+    lazy_error_set(attempt->error, LAZY_UNREACHABLE, 0, "the socket ", app->socket,
+                   " is served by another user (", number,
+                   "): end that server, or set 'socket' to a path that only you can write to", NULL);
+    return false;
+}
+
+static enum lazy_outcome lost(struct lazy_attempt *attempt, int errnum, const char *why)
+{
+    lazy_error_set(attempt->error, LAZY_UNREACHABLE, errnum, "the server at ", attempt->app->socket,
+                   " can't be reached", why, NULL);
+    return LAZY_LOST;
+}
+
+enum lazy_outcome lazy_attempt_reach(struct lazy_attempt *attempt, int wait)
+{
+    const struct lazy_app *app = attempt->app;
+    const char *path = lazy_address_path(&app->address);
+    enum lazy_outcome outcome;
+    struct stat status;
+
+    lazy_attempt_drop(attempt);
+    outcome = lazy_address_connect(&app->address, wait, &attempt->fd);
+    if (outcome == LAZY_LOST)
+        return lost(attempt, errno, "");
+    if (outcome == LAZY_DOWN && path != NULL && lstat(path, &status) == 0 &&
+        !S_ISSOCK(status.st_mode) && !S_ISLNK(status.st_mode))
+        return lost(attempt, 0, ": the file there is no socket; remove it");
+    if (outcome == LAZY_UP && !is_trusted(attempt)) {
+        lazy_attempt_drop(attempt);
+        return LAZY_LOST;
+    }
+    return outcome;
+}
+
+enum lazy_progress lazy_attempt_out_of_patience(struct lazy_attempt *attempt)
+{
+    struct lazy_text text;
+    char patience[24];
+
+    lazy_text_begin(&text, patience, sizeof patience);
+    lazy_text_duration(&text, attempt->app->settings.patience);
+    lazy_error_set(attempt->error, LAZY_PATIENCE, 0, "the start is still under way after ", patience,
+                   " ('patience'); the output so far is in ", attempt->app->log, NULL);
+    attempt->error->retry_after = PATIENCE_RETRY_S;
+    return LAZY_ATTEMPT_FAILED;
+}
+
+int lazy_attempt_sleep(struct lazy_attempt *attempt, int fd, int most)
+{
+    struct pollfd fds[2] = {{.fd = fd, .events = POLLIN}, {.fd = attempt->front->visitor}};
+    int ready = poll(fds, 2, most);
+
+    if (ready > 0 && fds[1].revents != 0)
+        return lazy_error_set(attempt->error, LAZY_VISITOR_GONE, 0, "the visitor has gone", NULL);
+    return ready > 0 && fds[0].revents != 0;
+}

@@ -1,0 +1,248 @@
+#include "exchange.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define UNTOUCHED_REPLAYS_MAX 10
+
+static void rewind_request(struct lazy_exchange *exchange)
+{
+    const struct lazy_body *body = exchange->body;
+
+    exchange->head_sent = exchange->sent = 0;
+    exchange->refused = exchange->reset = exchange->received = false;
+    if (exchange->in_hand)
+        return;
+    body->rewind(body->context);
+    exchange->body_left = body->length;
+    exchange->filled = 0;
+    exchange->in_hand = true;
+}
+
+int lazy_exchange_begin(struct lazy_exchange *exchange, const struct lazy_app *app,
+                        const struct lazy_front *front, const struct lazy_request *request,
+                        const struct lazy_body *body, struct lazy_error *error)
+{
+    exchange->app = app;
+    exchange->front = front;
+    exchange->request = request;
+    exchange->body = body;
+    exchange->body_left = body->length;
+    exchange->filled = 0;
+    exchange->in_hand = true;
+    exchange->answered = false;
+    exchange->replays = 0;
+    rewind_request(exchange);
+    exchange->fd = lazy_connect(app, front, error);
+    return exchange->fd < 0 ? -1 : 0;
+}
+
+static bool has_unsent(const struct lazy_exchange *exchange)
+{
+    return !exchange->refused && (exchange->head_sent < exchange->request->head_length ||
+                                  exchange->sent < exchange->filled);
+}
+
+static bool wants_body(const struct lazy_exchange *exchange)
+{
+    return !exchange->refused && exchange->body_left > 0 &&
+           exchange->filled < sizeof exchange->buffer;
+}
+
+bool lazy_exchange_body_done(const struct lazy_exchange *exchange)
+{
+    return exchange->refused || (exchange->body_left == 0 && !has_unsent(exchange));
+}
+
+/* Sends what there is, as far as the server takes it. */
+static void push(struct lazy_exchange *exchange)
+{
+    const struct lazy_request *request = exchange->request;
+    size_t head_left = request->head_length - exchange->head_sent;
+    struct iovec parts[2] = {
+        {(char *)request->head + exchange->head_sent, head_left},
+        {exchange->buffer + exchange->sent, exchange->filled - exchange->sent},
+    };
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    ssize_t sent = sendmsg(exchange->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    if (sent < 0) {
+        /* an early reply may still wait to be read, so this isn't the end */
+        exchange->refused = errno != EAGAIN && errno != EINTR && errno != ENOBUFS;
+        return;
+    }
+    if ((size_t)sent < head_left) {
+        exchange->head_sent += (size_t)sent;
+        return;
+    }
+    exchange->head_sent = request->head_length;
+    exchange->sent += (size_t)sent - head_left;
+    if (exchange->sent == sizeof exchange->buffer && exchange->body_left > 0) {
+        exchange->sent = exchange->filled = 0;
+        exchange->in_hand = false;
+    }
+}
+
+static int visitor_gone(struct lazy_error *error)
+{
+    return lazy_error_set(error, LAZY_VISITOR_GONE, 0, "the visitor has gone", NULL);
+}
+
+static int fill(struct lazy_exchange *exchange, struct lazy_error *error)
+{
+    const struct lazy_body *body = exchange->body;
+    size_t room = sizeof exchange->buffer - exchange->filled;
+    ssize_t got;
+
+    if ((long long)room > exchange->body_left)
+        room = (size_t)exchange->body_left;
+    got = body->read(body->context, exchange->buffer + exchange->filled, room);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN))
+        return 0;
+    if (got <= 0)
+        return visitor_gone(error); /* the body is shorter than was said */
+    exchange->filled += (size_t)got;
+    exchange->body_left -= got;
+    return 0;
+}
+
+static int silent(const struct lazy_exchange *exchange, struct lazy_error *error)
+{
+    return lazy_error_set(error, LAZY_SILENT, 0, "the server at ", exchange->app->socket,
+                          " was silent for the whole of 'response-timeout'", NULL);
+}
+
+/* Sleeps until something can move, and moves the body. 1: the reply can be read. */
+static int wait_and_move(struct lazy_exchange *exchange, struct lazy_error *error)
+{
+    bool wants = wants_body(exchange), unsent = has_unsent(exchange);
+    bool may_read = wants && exchange->body->fd < 0;
+    struct pollfd fds[3] = {
+        {.fd = exchange->fd, .events = (short)(POLLIN | (unsent ? POLLOUT : 0))},
+        {.fd = exchange->front->visitor},
+        {.fd = wants ? exchange->body->fd : -1, .events = POLLIN},
+    };
+    /* while it is the visitor's turn the server may be silent */
+    int timeout = wants && !unsent ? -1 : (int)exchange->app->settings.response_timeout;
+    int ready = poll(fds, 3, may_read ? 0 : timeout);
+
+    if (ready < 0)
+        return errno == EINTR ? 0 : lazy_error_set(error, LAZY_UNREACHABLE, errno, "poll", NULL);
+    if (ready == 0 && !may_read)
+        return silent(exchange, error);
+    if (fds[1].revents != 0)
+        return visitor_gone(error);
+    if ((may_read || fds[2].revents != 0) && fill(exchange, error) < 0)
+        return -1;
+    if (has_unsent(exchange))
+        push(exchange);
+    return fds[0].revents & (POLLIN | POLLHUP | POLLERR) ? 1 : 0;
+}
+
+/* Some bytes of the reply; 0 at its end. */
+static ssize_t receive(struct lazy_exchange *exchange, char *buffer, size_t size,
+                       struct lazy_error *error)
+{
+    /* once a reply is under way more of it is likely there already; before, it never is */
+    int ready = exchange->received && lazy_exchange_body_done(exchange);
+
+    if (exchange->head_sent == 0 && !exchange->refused)
+        push(exchange);
+    for (;; ready = wait_and_move(exchange, error)) {
+        ssize_t got;
+
+        if (ready < 0)
+            return -1;
+        if (ready == 0)
+            continue;
+        got = recv(exchange->fd, buffer, size, MSG_DONTWAIT);
+        if (got > 0)
+            exchange->received = true;
+        if (got >= 0)
+            return got;
+        if (errno == EAGAIN || errno == EINTR)
+            continue;
+        /* a server that closes with some of the body unread resets the connection: the reply's end
+         * as far as anybody can tell */
+        exchange->reset = true;
+        return 0;
+    }
+}
+
+/* Nothing of the request can have been seen, or it may be seen twice. */
+static bool may_replay(const struct lazy_exchange *exchange)
+{
+    if (exchange->head_sent == 0)
+        return exchange->replays < UNTOUCHED_REPLAYS_MAX;
+    return exchange->replays == 0 && exchange->request->is_safe &&
+           (exchange->in_hand || exchange->body->rewind != NULL);
+}
+
+/* The server has ended before the first byte of its answer. */
+static int replay(struct lazy_exchange *exchange, struct lazy_error *error)
+{
+    if (!may_replay(exchange))
+        return lazy_error_set(error, LAZY_CLOSED, 0, "the server at ", exchange->app->socket,
+                              " closed the connection before answering; its output is in ",
+                              exchange->app->log, NULL);
+    exchange->replays++;
+    lazy_exchange_end(exchange);
+    rewind_request(exchange);
+    exchange->fd = lazy_connect(exchange->app, exchange->front, error);
+    return exchange->fd < 0 ? -1 : 0;
+}
+
+static int not_cgi(const struct lazy_exchange *exchange, const char *why, struct lazy_error *error)
+{
+    return lazy_error_set(error, LAZY_NOT_CGI, 0, "the reply of the server at ",
+                          exchange->app->socket, why, NULL);
+}
+
+/* The whole head, and what came with it. */
+static ssize_t read_head(struct lazy_exchange *exchange, char *buffer, size_t size,
+                         struct lazy_error *error)
+{
+    size_t length = 0;
+
+    for (;;) {
+        ssize_t got = receive(exchange, buffer + length, size - length, error);
+
+        if (got < 0)
+            return -1;
+        if (got == 0 && length > 0)
+            return not_cgi(exchange, " ended inside its head", error);
+        if (got == 0 && replay(exchange, error) < 0)
+            return -1;
+        if (got == 0)
+            continue;
+        length += (size_t)got;
+        switch (lazy_reply_head(buffer, &length, size)) {
+        case LAZY_REPLY_HEAD:
+            exchange->answered = true;
+            return (ssize_t)length;
+        case LAZY_REPLY_BAD:
+            return not_cgi(exchange, " is not a CGI response (does the server speak SCGI?)", error);
+        case LAZY_REPLY_MORE:
+            if (length == size)
+                return not_cgi(exchange, " has too large a head", error);
+        }
+    }
+}
+
+ssize_t lazy_exchange_read(struct lazy_exchange *exchange, char *buffer, size_t size,
+                           struct lazy_error *error)
+{
+    return exchange->answered ? receive(exchange, buffer, size, error)
+                              : read_head(exchange, buffer, size, error);
+}
+
+void lazy_exchange_end(struct lazy_exchange *exchange)
+{
+    if (exchange->fd >= 0)
+        close(exchange->fd);
+    exchange->fd = -1;
+}

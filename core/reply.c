@@ -1,0 +1,90 @@
+#include "reply.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+/* RFC 9110, 5.6.2 */
+static bool is_token_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
+/* "Name: value": no NUL, and no CR that httpd or a browser could take for a line's end. */
+static bool is_field(const char *line, size_t length)
+{
+    size_t name = 0;
+
+    while (name < length && is_token_char(line[name]))
+        name++;
+    return name > 0 && name < length && line[name] == ':' &&
+           memchr(line, '\0', length) == NULL && memchr(line, '\r', length) == NULL;
+}
+
+/* "HTTP/1.1 200 OK", "HTTP/1.0 400", "HTTP/2 200": the length up to the digits of the status. */
+static size_t http_prefix(const char *line, size_t length)
+{
+    size_t at = 5;
+
+    if (length < 5 || memcmp(line, "HTTP/", 5) != 0)
+        return 0;
+    while (at < length && ((line[at] >= '0' && line[at] <= '9') || line[at] == '.'))
+        at++;
+    while (at < length && line[at] == ' ')
+        at++;
+    if (length - at < 3)
+        return 0;
+    for (size_t i = at; i < at + 3; i++)
+        if (line[i] < '0' || line[i] > '9')
+            return 0;
+    return at;
+}
+
+/* Could this beginning of a first line become a good one? Garbage shall not be waited for. */
+static bool may_begin(const char *buffer, size_t length)
+{
+    size_t name = 0;
+
+    while (name < length && is_token_char(buffer[name]))
+        name++;
+    return name == length || (name > 0 && (buffer[name] == ':' || buffer[name] == '/'));
+}
+
+static void make_status(char *buffer, size_t *length, size_t prefix)
+{
+    static const char status[] = "Status: ";
+    size_t new = sizeof status - 1;
+
+    memmove(buffer + new, buffer + prefix, *length - prefix);
+    memcpy(buffer, status, new);
+    *length = *length - prefix + new;
+}
+
+enum lazy_reply lazy_reply_head(char *buffer, size_t *length, size_t size)
+{
+    const char *line = buffer, *end = buffer + *length, *newline;
+    size_t prefix = 0;
+
+    while ((newline = memchr(line, '\n', (size_t)(end - line))) != NULL) {
+        size_t line_length = (size_t)(newline - line);
+
+        if (line_length > 0 && newline[-1] == '\r')
+            line_length--;
+        if (line_length == 0)
+            break;
+        if (line == buffer)
+            prefix = http_prefix(line, line_length);
+        if ((line > buffer || prefix == 0) && !is_field(line, line_length))
+            return LAZY_REPLY_BAD;
+        line = newline + 1;
+    }
+    if (newline == NULL)
+        return line == buffer && !may_begin(buffer, *length) ? LAZY_REPLY_BAD : LAZY_REPLY_MORE;
+    if (line == buffer)
+        return LAZY_REPLY_BAD; /* a head without a field */
+    if (prefix > 0 && *length - prefix + 8 > size)
+        return LAZY_REPLY_BAD;
+    if (prefix > 0)
+        make_status(buffer, length, prefix);
+    return LAZY_REPLY_HEAD;
+}

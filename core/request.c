@@ -1,0 +1,78 @@
+#include "request.h"
+
+#include "text.h"
+
+#include <string.h>
+
+#define PREFIX_MAX 24 /* room for the netstring's length and colon */
+
+static void append(struct lazy_request *request, const char *bytes, size_t length)
+{
+    if (length <= request->size && request->needed <= request->size - length)
+        memcpy(request->storage + request->needed, bytes, length);
+    request->needed += length;
+}
+
+static void append_pair(struct lazy_request *request, const char *name, size_t name_length,
+                        const char *value)
+{
+    append(request, name, name_length);
+    append(request, "", 1);
+    append(request, value, strlen(value) + 1);
+}
+
+static bool is_name(const char *name, size_t length, const char *wanted)
+{
+    return strlen(wanted) == length && memcmp(name, wanted, length) == 0;
+}
+
+static bool is_safe_method(const char *method)
+{
+    static const char *const safe[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
+
+    for (size_t i = 0; i < sizeof safe / sizeof *safe; i++)
+        if (strcmp(method, safe[i]) == 0)
+            return true;
+    return false;
+}
+
+void lazy_request_begin(struct lazy_request *request, char *storage, size_t size,
+                        long long content_length)
+{
+    char digits[24];
+    struct lazy_text text;
+
+    *request = (struct lazy_request){.storage = storage, .size = size, .needed = PREFIX_MAX};
+    lazy_text_begin(&text, digits, sizeof digits);
+    lazy_text_number(&text, content_length);
+    append_pair(request, "CONTENT_LENGTH", 14, digits); /* the SCGI document wants it first */
+    append_pair(request, "SCGI", 4, "1");
+}
+
+void lazy_request_add(struct lazy_request *request, const char *name, size_t name_length,
+                      const char *value)
+{
+    if (name_length == 0 || is_name(name, name_length, "CONTENT_LENGTH") ||
+        is_name(name, name_length, "SCGI") || is_name(name, name_length, "HTTP_PROXY"))
+        return;
+    if (is_name(name, name_length, "REQUEST_METHOD"))
+        request->is_safe = is_safe_method(value);
+    append_pair(request, name, name_length, value);
+}
+
+int lazy_request_end(struct lazy_request *request)
+{
+    char prefix[PREFIX_MAX];
+    struct lazy_text text;
+
+    lazy_text_begin(&text, prefix, sizeof prefix);
+    lazy_text_number(&text, (long long)(request->needed - PREFIX_MAX));
+    lazy_text_add(&text, ":");
+    append(request, ",", 1);
+    if (request->needed > request->size)
+        return -1;
+    request->head = request->storage + PREFIX_MAX - text.length;
+    request->head_length = request->needed - PREFIX_MAX + text.length;
+    memcpy(request->storage + PREFIX_MAX - text.length, prefix, text.length);
+    return 0;
+}

@@ -1,0 +1,164 @@
+#include "settings.h"
+
+#include "value.h"
+
+#include <string.h>
+
+#define KEY(member) offsetof(struct lazy_settings, member)
+
+const struct lazy_key lazy_keys[] = {
+    {"start", LAZY_TEXT, KEY(start), "none",
+     "command line for /bin/sh -c, run in directory; without it nothing is ever started"},
+    {"socket", LAZY_TEXT, KEY(socket), "<state-dir>/<app>.sock",
+     "the server's address: /path, unix:path, host:port, [v6]:port or @abstract"},
+    {"directory", LAZY_TEXT, KEY(directory), "the app file's folder",
+     "working folder of start"},
+    {"state-dir", LAZY_TEXT, KEY(state_dir), ".lazyscgi-<host> beside the app file",
+     "folder of the lock, the state, and the default socket and log"},
+    {"log", LAZY_TEXT, KEY(log), "<state-dir>/<app>.log",
+     "where the server's stdout and stderr go, appended"},
+    {"env", LAZY_ENV, KEY(env), "none", "NAME=value for the start command; may be repeated"},
+    {"start-timeout", LAZY_DURATION, KEY(start_timeout), "30s",
+     "how long a start may take before it has failed"},
+    {"patience", LAZY_DURATION, KEY(patience), "start-timeout",
+     "how long one request is held while a start is under way"},
+    {"response-timeout", LAZY_DURATION, KEY(response_timeout), "60s",
+     "longest silence of the server during a request"},
+    {"max-body", LAZY_SIZE, KEY(max_body), "1G",
+     "limit for what has to be spooled: a body of unknown length, or a reply that comes before the "
+     "body has gone"},
+    {NULL, LAZY_TEXT, 0, NULL, NULL},
+};
+
+static const char **text_of(struct lazy_settings *settings, const struct lazy_key *key)
+{
+    return (const char **)((char *)settings + key->offset);
+}
+
+static long long *number_of(struct lazy_settings *settings, const struct lazy_key *key)
+{
+    return (long long *)((char *)settings + key->offset);
+}
+
+static const struct lazy_key *find(const char *name)
+{
+    for (const struct lazy_key *key = lazy_keys; key->name != NULL; key++)
+        if (strcmp(key->name, name) == 0)
+            return key;
+    return NULL;
+}
+
+/* Levenshtein's distance; at most 31 characters of each count. */
+static int distance(const char *a, const char *b)
+{
+    int row[32], columns = (int)strnlen(b, 31);
+
+    for (int j = 0; j <= columns; j++)
+        row[j] = j;
+    for (int i = 1; i <= 31 && a[i - 1] != '\0'; i++) {
+        int diagonal = row[0];
+        row[0] = i;
+        for (int j = 1; j <= columns; j++) {
+            int best = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[columns];
+}
+
+static const char *nearest(const char *name)
+{
+    const char *best = lazy_keys[0].name;
+
+    for (const struct lazy_key *key = lazy_keys; key->name != NULL; key++)
+        if (distance(name, key->name) < distance(name, best))
+            best = key->name;
+    return best;
+}
+
+void lazy_settings_begin(struct lazy_settings *settings)
+{
+    memset(settings, 0, sizeof *settings);
+    for (const struct lazy_key *key = lazy_keys; key->name != NULL; key++)
+        if (key->kind == LAZY_DURATION || key->kind == LAZY_SIZE)
+            *number_of(settings, key) = -1;
+}
+
+static int set_text(struct lazy_settings *settings, const struct lazy_key *key, const char *value,
+                    struct lazy_error *error)
+{
+    const char **text = text_of(settings, key);
+
+    if (*text != NULL)
+        return lazy_error_set(error, LAZY_APP, 0, "'", key->name, "' is given twice", NULL);
+    *text = value;
+    return 0;
+}
+
+static int set_env(struct lazy_settings *settings, const char *value, struct lazy_error *error)
+{
+    if (*value == '=' || strchr(value, '=') == NULL)
+        return lazy_error_set(error, LAZY_APP, 0, "'env' wants NAME=value, not '", value, "'", NULL);
+    if (settings->env_count == LAZY_ENV_MAX)
+        return lazy_error_set(error, LAZY_APP, 0, "'env' is given more than 64 times", NULL);
+    settings->env[settings->env_count++] = value;
+    return 0;
+}
+
+static int set_number(struct lazy_settings *settings, const struct lazy_key *key, const char *value,
+                      struct lazy_error *error)
+{
+    long long *number = number_of(settings, key);
+
+    if (*number >= 0)
+        return lazy_error_set(error, LAZY_APP, 0, "'", key->name, "' is given twice", NULL);
+    if (key->kind == LAZY_DURATION && !lazy_value_duration(value, number))
+        return lazy_error_set(error, LAZY_APP, 0, "'", key->name, "' wants a duration such as 500ms, ",
+                              "30s or 5m (at most a day), not '", value, "'", NULL);
+    if (key->kind == LAZY_SIZE && !lazy_value_size(value, number))
+        return lazy_error_set(error, LAZY_APP, 0, "'", key->name, "' wants a size such as 4096, 64K, ",
+                              "10M or 1G, not '", value, "'", NULL);
+    return 0;
+}
+
+int lazy_settings_set(struct lazy_settings *settings, const char *name, const char *value,
+                      struct lazy_error *error)
+{
+    const struct lazy_key *key = find(name);
+
+    if (key == NULL)
+        return lazy_error_set(error, LAZY_APP, 0, "there is no key '", name, "'; the nearest is '",
+                              nearest(name), "'", NULL);
+    if (*value == '\0')
+        return lazy_error_set(error, LAZY_APP, 0, "'", name, "' has no value", NULL);
+    switch (key->kind) {
+    case LAZY_TEXT:
+        return set_text(settings, key, value, error);
+    case LAZY_ENV:
+        return set_env(settings, value, error);
+    default:
+        return set_number(settings, key, value, error);
+    }
+}
+
+void lazy_settings_defaults(struct lazy_settings *settings)
+{
+    for (const struct lazy_key *key = lazy_keys; key->name != NULL; key++) {
+        const struct lazy_key *other = find(key->default_text);
+        long long *number = number_of(settings, key);
+
+        if (key->kind < LAZY_DURATION || *number >= 0)
+            continue;
+        if (other != NULL)
+            *number = *number_of(settings, other);
+        else if (key->kind == LAZY_DURATION)
+            lazy_value_duration(key->default_text, number);
+        else
+            lazy_value_size(key->default_text, number);
+    }
+}

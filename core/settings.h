@@ -1,0 +1,52 @@
+/* The one table of keys. App files, httpd directives, the manual and `lazyscgi --keys` all come from
+ * it or are checked against it. */
+#ifndef LAZY_SETTINGS_H
+#define LAZY_SETTINGS_H
+
+#include "error.h"
+
+#include <stddef.h>
+
+#define LAZY_ENV_MAX 64
+
+/* Values borrow the strings they were set from. NULL or -1: not set. */
+struct lazy_settings {
+    const char *start;
+    const char *socket;
+    const char *directory;
+    const char *state_dir;
+    const char *log;
+    const char *env[LAZY_ENV_MAX]; /* NAME=value */
+    int env_count;
+    long long start_timeout;    /* ms */
+    long long patience;         /* ms */
+    long long response_timeout; /* ms */
+    long long max_body;         /* bytes */
+};
+
+enum lazy_kind { LAZY_TEXT, LAZY_ENV, LAZY_DURATION, LAZY_SIZE };
+
+struct lazy_key {
+    const char *name;
+    enum lazy_kind kind;
+    size_t offset;           /* of its member in struct lazy_settings */
+    const char *default_text; /* as the manual gives it; durations and sizes are parsed from it,
+                                 unless it names another key */
+    const char *meaning;
+};
+
+/* The table; ends with a NULL name. */
+extern const struct lazy_key lazy_keys[];
+
+/* Settings in which nothing is set. */
+void lazy_settings_begin(struct lazy_settings *settings);
+
+/* Sets one key from text, which must outlive the settings. -1 with LAZY_APP: unknown (names the
+ * nearest key), repeated, empty or malformed; the sentence does not name the place. */
+int lazy_settings_set(struct lazy_settings *settings, const char *name, const char *value,
+                      struct lazy_error *error);
+
+/* Gives unset durations and sizes their defaults. Paths are the app's to resolve. */
+void lazy_settings_defaults(struct lazy_settings *settings);
+
+#endif

@@ -1,0 +1,279 @@
+#include "spawn.h"
+
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ENVIRONMENT_MAX 160 /* allowed names, LC_* ones, two of ours, LAZY_ENV_MAX of the app file */
+#define CANT_RUN 126        /* sh's exit status for a command that was found but can't be run */
+
+/* What the start command may see of the front's environment: nothing of a request. */
+static const char *const allowed[] = {"PATH", "HOME", "USER",   "LOGNAME", "SHELL",
+                                      "LANG", "TZ",   "TMPDIR", NULL};
+
+/* The limits httpd lowers for CGI programs (RLimitCPU and its kin) and those like them, which would
+ * end a server that lives longer than a request. Not the stack (unlimited changes the memory layout
+ * and the default of threads), not core files (they would land in a served folder), not descriptors
+ * (servers size tables by that limit, and the hard one can be 2^30). */
+static const int raised[] = {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_AS,
+#ifdef RLIMIT_NPROC
+                             RLIMIT_NPROC,
+#endif
+#ifdef RLIMIT_RSS
+                             RLIMIT_RSS,
+#endif
+#ifdef RLIMIT_MEMLOCK
+                             RLIMIT_MEMLOCK,
+#endif
+};
+
+static void raise_limits(void)
+{
+    for (size_t i = 0; i < sizeof raised / sizeof *raised; i++) {
+        struct rlimit limit;
+
+        if (getrlimit(raised[i], &limit) == 0) {
+            limit.rlim_cur = limit.rlim_max;
+            setrlimit(raised[i], &limit);
+        }
+    }
+}
+
+/* A handler of httpd's must not run here, and what it ignores or blocks a server would ignore for
+ * ever: SIGTERM could not stop it. */
+static void reset_signals(void)
+{
+    struct sigaction action;
+    sigset_t none;
+
+    memset(&action, 0, sizeof action);
+    action.sa_handler = SIG_DFL;
+    for (int number = 1; number < NSIG; number++)
+        sigaction(number, &action, NULL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void close_range_of(unsigned first, unsigned last)
+{
+#ifdef SYS_close_range
+    if (syscall(SYS_close_range, first, last, 0) == 0)
+        return;
+#endif
+    /* before Linux 5.9 */
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT_MAX)
+        limit.rlim_cur = INT_MAX;
+    for (; first <= last && first < limit.rlim_cur; first++)
+        close((int)first);
+}
+
+/* Closes all descriptors from 3 up but those in `keep`. */
+static void close_except(const int *keep, int keep_count)
+{
+    unsigned first = 3;
+
+    for (;;) {
+        unsigned next = UINT_MAX;
+
+        for (int i = 0; i < keep_count; i++)
+            if ((unsigned)keep[i] >= first && (unsigned)keep[i] < next)
+                next = (unsigned)keep[i];
+        if (next == UINT_MAX)
+            break;
+        if (next > first)
+            close_range_of(first, next - 1);
+        first = next + 1;
+    }
+    close_range_of(first, UINT_MAX);
+}
+
+/* Descriptors 0 to 2; `output` is for 1 and 2. */
+static void set_standard(int input, int output)
+{
+    if (input != 0)
+        dup2(input, 0);
+    dup2(output, 1);
+    dup2(output, 2);
+}
+
+static void run_detached(void (*run)(void *context), void *context, const int *keep, int keep_count)
+{
+    int null;
+
+    setsid();
+    reset_signals();
+    null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0)
+        _exit(CANT_RUN);
+    set_standard(null, null);
+    close_except(keep, keep_count);
+    run(context);
+    _exit(0);
+}
+
+int lazy_spawn_detached(void (*run)(void *context), void *context, const int *keep, int keep_count)
+{
+    int status = 0;
+    pid_t middle = fork();
+
+    if (middle == 0) {
+        /* an errno fits an exit status on every system we know */
+        pid_t child = fork();
+        if (child == 0)
+            run_detached(run, context, keep, keep_count);
+        _exit(child < 0 ? errno : 0);
+    }
+    if (middle < 0)
+        return -1;
+    /* ECHILD: somebody in this process ignores SIGCHLD or waits for everything; then the kernel or
+     * he has reaped it, and a fork that failed shows in the link that closes */
+    while (waitpid(middle, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (WIFEXITED(status) && WEXITSTATUS(status) != 0) {
+        errno = WEXITSTATUS(status);
+        return -1;
+    }
+    return 0;
+}
+
+int lazy_spawn_log(const struct lazy_app *app)
+{
+    /* O_NONBLOCK: a FIFO without a reader must not hold us */
+    int fd = open(app->log, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY |
+                                O_NONBLOCK, 0600);
+
+    if (fd >= 0)
+        fcntl(fd, F_SETFL, O_APPEND);
+    return fd;
+}
+
+static int is_allowed(const struct lazy_app *app, const char *variable)
+{
+    size_t length = strcspn(variable, "=");
+
+    for (int i = 0; i < app->settings.env_count; i++)
+        if (strncmp(app->settings.env[i], variable, length + 1) == 0)
+            return 0; /* the app file gives its own */
+    if (strncmp(variable, "LC_", 3) == 0)
+        return 1;
+    for (int i = 0; allowed[i] != NULL; i++)
+        if (strlen(allowed[i]) == length && strncmp(allowed[i], variable, length) == 0)
+            return 1;
+    return 0;
+}
+
+struct environment {
+    char *list[ENVIRONMENT_MAX + 1];
+    int count;
+    char text[2 * PATH_MAX + LAZY_APP_PATHS_MAX];
+};
+
+static void add(struct environment *environment, char *variable)
+{
+    if (environment->count < ENVIRONMENT_MAX)
+        environment->list[environment->count++] = variable;
+    environment->list[environment->count] = NULL;
+}
+
+static void add_named(struct environment *environment, struct lazy_text *text, const char *name,
+                      const char *value)
+{
+    char *start = text->start + text->length;
+
+    lazy_text_add(text, name);
+    lazy_text_add(text, value);
+    lazy_text_bytes(text, "", 1);
+    add(environment, start);
+}
+
+static void build_environment(struct environment *environment, const struct lazy_app *app)
+{
+    struct lazy_text text;
+
+    environment->count = 0;
+    lazy_text_begin(&text, environment->text, sizeof environment->text);
+    for (char *const *at = app->environment; at != NULL && *at != NULL; at++)
+        if (is_allowed(app, *at) && environment->count < ENVIRONMENT_MAX - LAZY_ENV_MAX - 2)
+            add(environment, *at);
+    add_named(environment, &text, "LAZYSCGI_SOCKET=", app->socket);
+    add_named(environment, &text, "LAZYSCGI_APP=", app->file);
+    for (int i = 0; i < app->settings.env_count; i++)
+        add(environment, (char *)app->settings.env[i]);
+}
+
+/* Tells the app's log why nothing was run. */
+static void complain(const char *what, const char *name)
+{
+    char line[PATH_MAX + 256];
+    struct lazy_text text;
+    int errnum = errno;
+
+    lazy_text_begin(&text, line, sizeof line);
+    lazy_text_add(&text, "lazyscgi: ");
+    lazy_text_add(&text, what);
+    lazy_text_add(&text, name);
+    lazy_text_add(&text, ": ");
+    lazy_text_add(&text, strerror(errnum));
+    lazy_text_add(&text, "\n");
+    if (write(2, text.start, text.length) < 0)
+        _exit(CANT_RUN);
+    _exit(CANT_RUN);
+}
+
+static void run_command(const struct lazy_app *app, int log, int go)
+{
+    char *const arguments[] = {"sh", "-c", (char *)app->settings.start, NULL};
+    struct environment environment;
+    ssize_t got;
+    char byte;
+
+    setsid();
+    reset_signals();
+    while ((got = read(go, &byte, 1)) < 0 && errno == EINTR)
+        ;
+    if (got != 1)
+        _exit(CANT_RUN); /* the starter has gone without recording us */
+    set_standard(0, log); /* the starter's own stdin is /dev/null already */
+    close_except(NULL, 0);
+    raise_limits();
+    umask(umask(022) | 022);
+    build_environment(&environment, app);
+    if (chdir(app->directory) < 0)
+        complain("can't enter the folder ", app->directory);
+    execve("/bin/sh", arguments, environment.list);
+    complain("can't run ", "/bin/sh");
+}
+
+pid_t lazy_spawn_command(const struct lazy_app *app, int log, int *go)
+{
+    int pipe_fds[2];
+    pid_t child;
+
+    if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+        return -1;
+    child = fork();
+    if (child == 0) {
+        close(pipe_fds[1]); /* or the end of the starter would not be seen */
+        run_command(app, log, pipe_fds[0]);
+    }
+    close(pipe_fds[0]);
+    if (child < 0) {
+        int errnum = errno;
+        close(pipe_fds[1]);
+        errno = errnum;
+        return -1;
+    }
+    *go = pipe_fds[1];
+    return child;
+}
