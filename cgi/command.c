@@ -1,0 +1,134 @@
+#include "command.h"
+
+#include "page.h"
+
+#include "core/app.h"
+#include "core/settings.h"
+#include "core/text.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const char usage[] =
+    "lazyscgi " LAZYSCGI_VERSION ": a CGI program that forwards to a SCGI server, and starts it when it\n"
+    "isn't running. It is meant to be run by a web server. Put this into a file such as\n"
+    "cgi-bin/app.cgi, with the path of this program and your application's start command,\n"
+    "\n"
+    "    #!/home/me/bin/lazyscgi\n"
+    "    start = exec uwsgi --master --wsgi-file app.py --scgi-socket \"$LAZYSCGI_SOCKET\"\n"
+    "\n"
+    "make it executable (chmod 755), and visit it.\n"
+    "\n"
+    "    lazyscgi --check app.cgi    is the file right, and how is it understood?\n"
+    "    lazyscgi --keys             all keys: name, default, meaning\n"
+    "    lazyscgi --version\n";
+
+static int print(const char *text)
+{
+    return lazy_page_send(1, text, strlen(text)) < 0;
+}
+
+static int print_keys(void)
+{
+    char line[512];
+    struct lazy_text text;
+
+    for (const struct lazy_key *key = lazy_keys; key->name != NULL; key++) {
+        lazy_text_begin(&text, line, sizeof line);
+        lazy_text_add(&text, key->name);
+        lazy_text_add(&text, "\t");
+        lazy_text_add(&text, key->default_text);
+        lazy_text_add(&text, "\t");
+        lazy_text_add(&text, key->meaning);
+        lazy_text_add(&text, "\n");
+        if (print(line) != 0)
+            return 1;
+    }
+    return 0;
+}
+
+static void add_pair(struct lazy_text *text, const struct lazy_key *key, const char *value)
+{
+    if (value == NULL)
+        return;
+    lazy_text_add(text, key->name);
+    lazy_text_add(text, " = ");
+    lazy_text_add(text, value);
+    lazy_text_add(text, "\n");
+}
+
+/* All of an app's settings, in the form of an app file. */
+static void add_settings(struct lazy_text *text, const struct lazy_settings *settings)
+{
+    for (const struct lazy_key *key = lazy_keys; key->name != NULL; key++) {
+        const void *member = (const char *)settings + key->offset;
+        char number[32];
+        struct lazy_text digits;
+
+        lazy_text_begin(&digits, number, sizeof number);
+        switch (key->kind) {
+        case LAZY_TEXT:
+            add_pair(text, key, *(const char *const *)member);
+            break;
+        case LAZY_ENV:
+            for (int i = 0; i < settings->env_count; i++)
+                add_pair(text, key, settings->env[i]);
+            break;
+        case LAZY_DURATION:
+            lazy_text_duration(&digits, *(const long long *)member);
+            add_pair(text, key, number);
+            break;
+        case LAZY_SIZE:
+            lazy_text_number(&digits, *(const long long *)member);
+            add_pair(text, key, number);
+        }
+    }
+}
+
+/* Nothing wrong with the file, but it may not do what its owner hopes for. */
+static void add_hints(struct lazy_text *text, const struct lazy_app *app)
+{
+    struct stat status;
+
+    if (app->settings.start == NULL)
+        lazy_text_add(text, "# no 'start': lazyscgi only forwards, and never starts a server\n");
+    if (strncmp(app->text, "#!", 2) == 0 && stat(app->file, &status) == 0 &&
+        !(status.st_mode & S_IXUSR))
+        lazy_text_add(text, "# not executable: chmod 755 it, or the web server can't run it\n");
+}
+
+static int check(const char *file)
+{
+    static struct lazy_app app;
+    static char understood[LAZY_APP_FILE_MAX + LAZY_APP_PATHS_MAX];
+    struct lazy_error error;
+    struct lazy_text text;
+
+    if (lazy_app_load(&app, file, &error) < 0) {
+        lazy_page_log(file, error.sentence);
+        return 1;
+    }
+    app.settings.socket = app.socket;
+    app.settings.directory = app.directory;
+    app.settings.state_dir = app.state_dir;
+    app.settings.log = app.log;
+    lazy_text_begin(&text, understood, sizeof understood);
+    add_settings(&text, &app.settings);
+    add_hints(&text, &app);
+    return print(understood);
+}
+
+int lazy_command(int argc, char **argv)
+{
+    const char *option = argc > 1 ? argv[1] : "";
+
+    if (argc == 2 && strcmp(option, "--version") == 0)
+        return print("lazyscgi " LAZYSCGI_VERSION "\n");
+    if (argc == 2 && strcmp(option, "--keys") == 0)
+        return print_keys();
+    if (argc == 3 && strcmp(option, "--check") == 0)
+        return check(argv[2]);
+    print(usage);
+    return argc > 1;
+}

@@ -1,0 +1,148 @@
+#include "forward.h"
+
+#include "body.h"
+#include "environment.h"
+#include "page.h"
+
+#include "core/app.h"
+#include "core/exchange.h"
+#include "core/spool.h"
+#include "core/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat first, second;
+
+    return strcmp(a, b) == 0 || (stat(a, &first) == 0 && stat(b, &second) == 0 &&
+                                 first.st_dev == second.st_dev && first.st_ino == second.st_ino);
+}
+
+static bool begins_with_interpreter(const char *file)
+{
+    char mark[2] = "";
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    bool begins = fd >= 0 && read(fd, mark, 2) == 2 && memcmp(mark, "#!", 2) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return begins;
+}
+
+/* Loads the app file. A query without `=` becomes arguments (RFC 3875, 4.4), so that argv[1] counts
+ * only when it is the script that was asked for; and even then a visitor may have named the program
+ * itself, installed as the script: what isn't a `#!` script has its app file beside it. */
+static int load(struct lazy_app *app, const char *argument, const char **file,
+                struct lazy_error *error)
+{
+    static char beside[PATH_MAX];
+    struct lazy_text text;
+
+    *file = getenv("SCRIPT_FILENAME");
+    if (*file == NULL) {
+        *file = "SCRIPT_FILENAME";
+        return lazy_error_set(error, LAZY_APP, 0, "the web server does not set this variable", NULL);
+    }
+    if (argument != NULL && is_same_file(argument, *file)) {
+        if (lazy_app_load(app, *file, error) == 0)
+            return 0;
+        if (begins_with_interpreter(*file))
+            return -1;
+    }
+    lazy_text_begin(&text, beside, sizeof beside);
+    lazy_text_add(&text, *file);
+    lazy_text_add(&text, ".conf");
+    *file = beside;
+    return lazy_app_load(app, beside, error);
+}
+
+static void notice(void *context, const char *sentence)
+{
+    lazy_page_log(((const struct lazy_app *)context)->file, sentence);
+}
+
+static int send_kept(struct lazy_spool *kept)
+{
+    static char buffer[LAZY_SPOOL_MEMORY];
+    ssize_t got;
+
+    while ((got = lazy_spool_read(kept, buffer, sizeof buffer)) > 0)
+        if (lazy_page_send(1, buffer, (size_t)got) < 0)
+            return -1;
+    return (int)got;
+}
+
+static int cant_send(struct lazy_error *error)
+{
+    return lazy_error_set(error, LAZY_VISITOR_GONE, errno, "the visitor has gone", NULL);
+}
+
+/* Hands the reply out as it comes. Only what comes while httpd is still busy sending the body, and so
+ * does not read, is kept: else the server could go on with neither, and all would wait for each other.
+ * *begun: the visitor has got some of it. */
+static int pass_reply(struct lazy_exchange *exchange, bool *begun, struct lazy_error *error)
+{
+    static struct lazy_spool kept;
+    static char buffer[LAZY_REPLY_HEAD_MAX];
+    ssize_t got;
+
+    lazy_spool_begin(&kept, lazy_environment_tmpdir(), exchange->app->settings.max_body);
+    while ((got = lazy_exchange_read(exchange, buffer, sizeof buffer, error)) > 0 &&
+           !lazy_exchange_body_done(exchange))
+        if (lazy_spool_write(&kept, buffer, (size_t)got, error) < 0)
+            return -1;
+    if (got < 0)
+        return -1;
+    if (exchange->refused || !lazy_exchange_body_done(exchange))
+        lazy_body_abandon();
+    *begun = true;
+    if (send_kept(&kept) < 0)
+        return cant_send(error);
+    while (got > 0) {
+        if (lazy_page_send(1, buffer, (size_t)got) < 0)
+            return cant_send(error);
+        got = lazy_exchange_read(exchange, buffer, sizeof buffer, error);
+    }
+    return (int)got;
+}
+
+static int forward(struct lazy_app *app, const char *argument, const char **file, bool *begun,
+                   struct lazy_error *error)
+{
+    static struct lazy_exchange exchange;
+    struct lazy_front front = {.visitor = 1, .notice = notice, .context = app};
+    struct lazy_request request;
+    struct lazy_body body;
+
+    if (load(app, argument, file, error) < 0 || lazy_body_begin(&body, app, error) < 0 ||
+        lazy_environment_encode(&request, body.length, error) < 0)
+        return -1;
+    app->environment = environ;
+    if (lazy_exchange_begin(&exchange, app, &front, &request, &body, error) < 0)
+        return -1;
+    return pass_reply(&exchange, begun, error);
+}
+
+void lazy_forward(const char *argument)
+{
+    static struct lazy_app app;
+    struct lazy_error error;
+    const char *file;
+    bool begun = false;
+
+    if (forward(&app, argument, &file, &begun, &error) == 0 || error.failure == LAZY_VISITOR_GONE)
+        return;
+    lazy_page_log(file, error.sentence);
+    if (begun)
+        return; /* CGI has no way to say that a reply was cut short */
+    lazy_body_abandon();
+    lazy_page_write(&error);
+}
