@@ -54,7 +54,7 @@ static int spool_stdin(struct lazy_body *body, const struct lazy_app *app, struc
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return lazy_error_set(error, LAZY_VISITOR_GONE, errno, "the visitor has gone", NULL);
+            return lazy_error_set(error, LAZY_VISITOR_GONE, errno, "the visitor has gone");
         if (got == 0)
             break;
         if (lazy_spool_write(&spool, buffer, (size_t)got, error) < 0)
@@ -73,7 +73,7 @@ int lazy_body_begin(struct lazy_body *body, const struct lazy_app *app, struct l
     if (length == NULL || *length == '\0')
         return may_have_body() ? spool_stdin(body, app, error) : 0;
     if (!lazy_value_number(length, LLONG_MAX, &body->length, &end) || *end != '\0')
-        return lazy_error_set(error, LAZY_REQUEST, 0, "CONTENT_LENGTH can't be '", length, "'", NULL);
+        return lazy_error_set(error, LAZY_REQUEST, 0, "CONTENT_LENGTH can't be '%s'", length);
     return 0;
 }
 

@@ -11,18 +11,17 @@
 #include <sys/stat.h>
 
 static const char usage[] =
-    "lazyscgi " LAZYSCGI_VERSION ": a CGI program that forwards to a SCGI server, and starts it when it\n"
-    "isn't running. It is meant to be run by a web server. Put this into a file such as\n"
-    "cgi-bin/app.cgi, with the path of this program and your application's start command,\n"
+    "lazyscgi " LAZYSCGI_VERSION ": forwards a CGI request to a SCGI server, started when it isn't running.\n"
+    "A web server runs it. Put this into cgi-bin/app.cgi, with your own paths and command:\n"
     "\n"
-    "    #!/home/me/bin/lazyscgi\n"
-    "    start = exec uwsgi --master --wsgi-file app.py --scgi-socket \"$LAZYSCGI_SOCKET\"\n"
+    "#!/home/me/bin/lazyscgi\n"
+    "start = exec uwsgi --wsgi-file app.py --scgi-socket \"$LAZYSCGI_SOCKET\"\n"
     "\n"
-    "make it executable (chmod 755), and visit it.\n"
+    "Make it executable (chmod 755), check it, and visit it.\n"
     "\n"
-    "    lazyscgi --check app.cgi    is the file right, and how is it understood?\n"
-    "    lazyscgi --keys             all keys: name, default, meaning\n"
-    "    lazyscgi --version\n";
+    "lazyscgi --check app.cgi    says how it is understood\n"
+    "lazyscgi --keys             lists what it may hold\n"
+    "lazyscgi --version\n";
 
 static int print(const char *text)
 {
@@ -36,12 +35,7 @@ static int print_keys(void)
 
     for (const struct lazy_key *key = lazy_keys; key->name != NULL; key++) {
         lazy_text_begin(&text, line, sizeof line);
-        lazy_text_add(&text, key->name);
-        lazy_text_add(&text, "\t");
-        lazy_text_add(&text, key->default_text);
-        lazy_text_add(&text, "\t");
-        lazy_text_add(&text, key->meaning);
-        lazy_text_add(&text, "\n");
+        lazy_text_format(&text, "%s\t%s\t%s\n", key->name, key->default_text, key->meaning);
         if (print(line) != 0)
             return 1;
     }
@@ -50,12 +44,8 @@ static int print_keys(void)
 
 static void add_pair(struct lazy_text *text, const struct lazy_key *key, const char *value)
 {
-    if (value == NULL)
-        return;
-    lazy_text_add(text, key->name);
-    lazy_text_add(text, " = ");
-    lazy_text_add(text, value);
-    lazy_text_add(text, "\n");
+    if (value != NULL)
+        lazy_text_format(text, "%s = %s\n", key->name, value);
 }
 
 /* All of an app's settings, in the form of an app file. */
@@ -80,7 +70,7 @@ static void add_settings(struct lazy_text *text, const struct lazy_settings *set
             add_pair(text, key, number);
             break;
         case LAZY_SIZE:
-            lazy_text_number(&digits, *(const long long *)member);
+            lazy_text_format(&digits, "%lld", *(const long long *)member);
             add_pair(text, key, number);
         }
     }

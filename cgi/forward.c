@@ -29,7 +29,7 @@ static bool is_same_file(const char *a, const char *b)
 static bool begins_with_interpreter(const char *file)
 {
     char mark[2] = "";
-    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    int fd = openat(AT_FDCWD, file, O_RDONLY | O_CLOEXEC);
     bool begins = fd >= 0 && read(fd, mark, 2) == 2 && memcmp(mark, "#!", 2) == 0;
 
     if (fd >= 0)
@@ -49,7 +49,7 @@ static int load(struct lazy_app *app, const char *argument, const char **file,
     *file = getenv("SCRIPT_FILENAME");
     if (*file == NULL) {
         *file = "SCRIPT_FILENAME";
-        return lazy_error_set(error, LAZY_APP, 0, "the web server does not set this variable", NULL);
+        return lazy_error_set(error, LAZY_APP, 0, "the web server does not set this variable");
     }
     if (argument != NULL && is_same_file(argument, *file)) {
         if (lazy_app_load(app, *file, error) == 0)
@@ -58,8 +58,7 @@ static int load(struct lazy_app *app, const char *argument, const char **file,
             return -1;
     }
     lazy_text_begin(&text, beside, sizeof beside);
-    lazy_text_add(&text, *file);
-    lazy_text_add(&text, ".conf");
+    lazy_text_format(&text, "%s.conf", *file);
     *file = beside;
     return lazy_app_load(app, beside, error);
 }
@@ -82,7 +81,7 @@ static int send_kept(struct lazy_spool *kept)
 
 static int cant_send(struct lazy_error *error)
 {
-    return lazy_error_set(error, LAZY_VISITOR_GONE, errno, "the visitor has gone", NULL);
+    return lazy_error_set(error, LAZY_VISITOR_GONE, errno, "the visitor has gone");
 }
 
 /* Hands the reply out as it comes. Only what comes while httpd is still busy sending the body, and so
@@ -114,21 +113,32 @@ static int pass_reply(struct lazy_exchange *exchange, bool *begun, struct lazy_e
     return (int)got;
 }
 
-static int forward(struct lazy_app *app, const char *argument, const char **file, bool *begun,
-                   struct lazy_error *error)
+/* The storage is on the stack, for it is large enough: execve(2) lets the environment be a quarter of
+ * the stack's limit, and more than the environment goes into no head. */
+static int exchange_all(struct lazy_app *app, const struct lazy_body *body, bool *begun,
+                        struct lazy_error *error)
 {
     static struct lazy_exchange exchange;
     struct lazy_front front = {.visitor = 1, .notice = notice, .context = app};
     struct lazy_request request;
-    struct lazy_body body;
 
-    if (load(app, argument, file, error) < 0 || lazy_body_begin(&body, app, error) < 0 ||
-        lazy_environment_encode(&request, body.length, error) < 0)
-        return -1;
-    app->environment = environ;
-    if (lazy_exchange_begin(&exchange, app, &front, &request, &body, error) < 0)
+    lazy_environment_encode(&request, NULL, 0, body->length);
+    char storage[request.needed];
+    lazy_environment_encode(&request, storage, sizeof storage, body->length);
+    if (lazy_exchange_begin(&exchange, app, &front, &request, body, error) < 0)
         return -1;
     return pass_reply(&exchange, begun, error);
+}
+
+static int forward(struct lazy_app *app, const char *argument, const char **file, bool *begun,
+                   struct lazy_error *error)
+{
+    struct lazy_body body;
+
+    if (load(app, argument, file, error) < 0 || lazy_body_begin(&body, app, error) < 0)
+        return -1;
+    app->environment = environ;
+    return exchange_all(app, &body, begun, error);
 }
 
 void lazy_forward(const char *argument)

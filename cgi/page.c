@@ -28,11 +28,15 @@ int lazy_page_send(int fd, const char *bytes, size_t length)
     return 0;
 }
 
+/* strstr(3) would be larger than the rest of this file. */
 static bool contains(const char *variable, const char *wanted)
 {
     const char *value = getenv(variable);
 
-    return value != NULL && strstr(value, wanted) != NULL;
+    for (; value != NULL && *value != '\0'; value++)
+        if (strncmp(value, wanted, strlen(wanted)) == 0)
+            return true;
+    return false;
 }
 
 /* A page that comes back by itself repeats the request as a GET, so it must have been one. */
@@ -45,17 +49,11 @@ static void add_headers(struct lazy_text *text, const struct lazy_error *error, 
 {
     const struct lazy_failure_entry *entry = lazy_failure_entry(error->failure);
 
-    lazy_text_add(text, "Status: ");
-    lazy_text_number(text, entry->status);
-    lazy_text_add(text, " ");
-    lazy_text_add(text, entry->reason);
-    lazy_text_add(text, "\nCache-Control: no-store\nContent-Type: text/");
-    lazy_text_add(text, is_browser ? "html" : "plain");
-    if (error->retry_after > 0) {
-        lazy_text_add(text, "\nRetry-After: ");
-        lazy_text_number(text, error->retry_after);
-    }
-    lazy_text_add(text, "\n\n");
+    lazy_text_format(text, "Status: %d %s\nCache-Control: no-store\nContent-Type: text/%s\n",
+                     entry->status, entry->reason, is_browser ? "html" : "plain");
+    if (error->retry_after > 0)
+        lazy_text_format(text, "Retry-After: %d\n", error->retry_after);
+    lazy_text_add(text, "\n");
 }
 
 void lazy_page_write(const struct lazy_error *error)
@@ -68,18 +66,14 @@ void lazy_page_write(const struct lazy_error *error)
     lazy_text_begin(&text, page, sizeof page);
     add_headers(&text, error, is_browser);
     if (is_browser) {
-        lazy_text_add(&text, "<!DOCTYPE html>\n<title>");
-        lazy_text_add(&text, entry->reason);
-        lazy_text_add(&text, "</title>\n<meta name=viewport content=\"width=device-width\">\n");
-        if (comes_back(error)) {
-            lazy_text_add(&text, "<meta http-equiv=refresh content=");
-            lazy_text_number(&text, error->retry_after);
-            lazy_text_add(&text, ">\n");
-        }
+        lazy_text_format(&text, "<!DOCTYPE html>\n<title>%s</title>\n"
+                                "<meta name=viewport content=\"width=device-width\">\n",
+                         entry->reason);
+        if (comes_back(error))
+            lazy_text_format(&text, "<meta http-equiv=refresh content=%d>\n", error->retry_after);
         lazy_text_add(&text, "<p>");
     }
-    lazy_text_add(&text, entry->page);
-    lazy_text_add(&text, "\n");
+    lazy_text_format(&text, "%s\n", entry->page);
     lazy_page_send(1, text.start, text.length);
 }
 
@@ -89,10 +83,7 @@ void lazy_page_log(const char *file, const char *sentence)
     struct lazy_text text;
 
     lazy_text_begin(&text, line, sizeof line - 1);
-    lazy_text_add(&text, "lazyscgi: ");
-    lazy_text_add(&text, file);
-    lazy_text_add(&text, ": ");
-    lazy_text_add(&text, sentence);
+    lazy_text_format(&text, "lazyscgi: %s: %s", file, sentence);
     line[text.length++] = '\n';
     lazy_page_send(2, line, text.length); /* at once: other requests write there too */
 }

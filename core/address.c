@@ -4,7 +4,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stddef.h>
@@ -16,7 +15,7 @@
 
 static int malformed(const char *text, const char *why, struct lazy_error *error)
 {
-    return lazy_error_set(error, LAZY_APP, 0, "'socket' can't be '", text, "': ", why, NULL);
+    return lazy_error_set(error, LAZY_APP, 0, "'socket' can't be '%s': %s", text, why);
 }
 
 /* A path, or with `abstract` a name behind the NUL that replaces the '@' (unix(7)). */
@@ -145,10 +144,8 @@ static int connect_unix(const struct lazy_address *address, int wait, int fd)
 {
     struct timeval limit = {.tv_sec = wait / 1000, .tv_usec = wait % 1000 * 1000};
 
-    if (wait > 0) {
-        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    if (wait > 0)
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    }
     return connect(fd, &address->to.any, address->length);
 }
 
@@ -169,8 +166,9 @@ static enum lazy_outcome outcome_of(int errnum)
 enum lazy_outcome lazy_address_connect(const struct lazy_address *address, int wait, int *fd)
 {
     int family = address->to.any.sa_family, errnum;
+    int mode = family == AF_UNIX && wait > 0 ? 0 : SOCK_NONBLOCK;
 
-    *fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    *fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | mode, 0);
     if (*fd < 0)
         return LAZY_LOST;
     if ((family == AF_UNIX ? connect_unix : connect_tcp)(address, wait, *fd) == 0)

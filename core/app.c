@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -15,19 +17,15 @@
 
 static int fail(int errnum, const char *what, struct lazy_error *error)
 {
-    return lazy_error_set(error, LAZY_APP, errnum, what, NULL);
+    return lazy_error_set(error, LAZY_APP, errnum, "%s", what);
 }
 
 /* Puts the place before the sentence: "line 3: ...". */
 static int fail_at(int line, struct lazy_error *error)
 {
-    char number[24], sentence[LAZY_SENTENCE_SIZE];
-    struct lazy_text text;
+    struct lazy_error bare = *error;
 
-    memcpy(sentence, error->sentence, sizeof sentence);
-    lazy_text_begin(&text, number, sizeof number);
-    lazy_text_number(&text, line);
-    return lazy_error_set(error, LAZY_APP, 0, "line ", number, ": ", sentence, NULL);
+    return lazy_error_set(error, LAZY_APP, 0, "line %d: %s", line, bare.sentence);
 }
 
 /* mtime and size, not the inode number: some network file systems make those up anew, and not
@@ -37,11 +35,8 @@ static void set_stamp(struct lazy_app_stamp *stamp, const struct stat *status)
     struct lazy_text text;
 
     lazy_text_begin(&text, stamp->text, sizeof stamp->text);
-    lazy_text_number(&text, status->st_mtim.tv_sec);
-    lazy_text_add(&text, ".");
-    lazy_text_number(&text, status->st_mtim.tv_nsec);
-    lazy_text_add(&text, "+");
-    lazy_text_number(&text, status->st_size);
+    lazy_text_format(&text, "%lld.%lld+%lld", (long long)status->st_mtim.tv_sec,
+                     (long long)status->st_mtim.tv_nsec, (long long)status->st_size);
 }
 
 int lazy_app_stamp(struct lazy_app_stamp *stamp, const char *file)
@@ -77,7 +72,7 @@ static int read_text(struct lazy_app *app, int fd, struct lazy_error *error)
     ssize_t got;
 
     if (fstat(fd, &status) < 0)
-        return fail(errno, "the app file can't be looked at", error);
+        return fail(errno, "the app file can't be read", error);
     if (check_file(app, &status, error) < 0)
         return -1;
     do {
@@ -101,7 +96,7 @@ static int parse(struct lazy_app *app, struct lazy_error *error)
     lazy_settings_begin(&app->settings);
     while ((line = lazy_lines_next(&lines, &key, &value)) != LAZY_LINE_END) {
         if (line == LAZY_LINE_MALFORMED)
-            lazy_error_set(error, LAZY_APP, 0, "'", key, "' is not 'key = value'", NULL);
+            lazy_error_set(error, LAZY_APP, 0, "'%s' is not 'key = value'", key);
         else if (lazy_settings_set(&app->settings, key, value, error) == 0)
             continue;
         return fail_at(lines.number, error);
@@ -115,9 +110,7 @@ static const char *join(struct lazy_text *paths, const char *a, const char *b, c
 {
     const char *start = paths->start + paths->length;
 
-    lazy_text_add(paths, a);
-    lazy_text_add(paths, b);
-    lazy_text_add(paths, c);
+    lazy_text_format(paths, "%s%s%s", a, b, c);
     lazy_text_bytes(paths, "", 1); /* keep the NUL */
     return start;
 }
@@ -126,6 +119,15 @@ static const char *join(struct lazy_text *paths, const char *a, const char *b, c
 static const char *resolve(struct lazy_text *paths, const char *folder, const char *path)
 {
     return *path == '/' ? path : join(paths, folder, "/", path);
+}
+
+static bool get_folder(char *path, size_t size)
+{
+#ifdef SYS_getcwd /* the library's would be the only user of malloc */
+    return syscall(SYS_getcwd, path, size) > 0;
+#else
+    return getcwd(path, size) != NULL;
+#endif
 }
 
 /* The app file's absolute path, then its folder and name. */
@@ -137,10 +139,10 @@ static const char *locate(struct lazy_app *app, struct lazy_text *paths, const c
 
     if (*file == '/')
         app->file = join(paths, file, "", "");
-    else if (getcwd(here, sizeof here) != NULL)
+    else if (get_folder(here, sizeof here))
         app->file = join(paths, here, "/", file);
     else
-        return lazy_error_set(error, LAZY_APP, errno, "the working folder has no path", NULL), NULL;
+        return lazy_error_set(error, LAZY_APP, errno, "the working folder has no path"), NULL;
     slash = strrchr(app->file, '/');
     app->name = slash + 1;
     folder = paths->start + paths->length;
@@ -202,9 +204,9 @@ int lazy_app_load(struct lazy_app *app, const char *file, struct lazy_error *err
     folder = locate(app, &paths, file, error);
     if (folder == NULL)
         return -1;
-    fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    fd = openat(AT_FDCWD, file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
-        return fail(errno, "the app file can't be opened", error);
+        return fail(errno, "the app file can't be read", error);
     result = read_text(app, fd, error);
     close(fd);
     if (result == 0)
@@ -219,6 +221,5 @@ void lazy_app_file_name(const struct lazy_app *app, const char *suffix, char *na
     struct lazy_text text;
 
     lazy_text_begin(&text, name, NAME_MAX + 1);
-    lazy_text_add(&text, app->name);
-    lazy_text_add(&text, suffix);
+    lazy_text_format(&text, "%s%s", app->name, suffix);
 }

@@ -23,26 +23,22 @@ void lazy_attempt_drop(struct lazy_attempt *attempt)
 static bool is_trusted(struct lazy_attempt *attempt)
 {
     const struct lazy_app *app = attempt->app;
-    struct lazy_text text;
-    char number[24];
     uid_t user;
     pid_t pid;
 
     if (!lazy_address_peer(&app->address, attempt->fd, &user, &pid) || user == app->owner ||
         user == 0 || user == geteuid())
         return true;
-    lazy_text_begin(&text, number, sizeof number);
-    lazy_text_number(&text, user);
-    lazy_error_set(attempt->error, LAZY_UNREACHABLE, 0, "the socket ", app->socket,
-                   " is served by another user (", number,
-                   "): end that server, or set 'socket' to a path that only you can write to", NULL);
+    lazy_error_set(attempt->error, LAZY_UNREACHABLE, 0,
+                   "the socket %s is served by another user (%lld): end that server, or set "
+                   "'socket' to a path that only you can write to", app->socket, (long long)user);
     return false;
 }
 
 static enum lazy_outcome lost(struct lazy_attempt *attempt, int errnum, const char *why)
 {
-    lazy_error_set(attempt->error, LAZY_UNREACHABLE, errnum, "the server at ", attempt->app->socket,
-                   " can't be reached", why, NULL);
+    lazy_error_set(attempt->error, LAZY_UNREACHABLE, errnum, "the server at %s can't be reached%s",
+                   attempt->app->socket, why);
     return LAZY_LOST;
 }
 
@@ -74,8 +70,9 @@ enum lazy_progress lazy_attempt_out_of_patience(struct lazy_attempt *attempt)
 
     lazy_text_begin(&text, patience, sizeof patience);
     lazy_text_duration(&text, attempt->app->settings.patience);
-    lazy_error_set(attempt->error, LAZY_PATIENCE, 0, "the start is still under way after ", patience,
-                   " ('patience'); the output so far is in ", attempt->app->log, NULL);
+    lazy_error_set(attempt->error, LAZY_PATIENCE, 0,
+                   "the start is still under way after %s ('patience'); the output so far is in %s",
+                   patience, attempt->app->log);
     attempt->error->retry_after = PATIENCE_RETRY_S;
     return LAZY_ATTEMPT_FAILED;
 }
@@ -86,6 +83,6 @@ int lazy_attempt_sleep(struct lazy_attempt *attempt, int fd, int most)
     int ready = poll(fds, 2, most);
 
     if (ready > 0 && fds[1].revents != 0)
-        return lazy_error_set(attempt->error, LAZY_VISITOR_GONE, 0, "the visitor has gone", NULL);
+        return lazy_error_set(attempt->error, LAZY_VISITOR_GONE, 0, "the visitor has gone");
     return ready > 0 && fds[0].revents != 0;
 }

@@ -2,9 +2,9 @@
 
 #include "text.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <string.h>
 
 static const struct lazy_failure_entry failures[LAZY_FAILURES] = {
     [LAZY_OK] = {"ok", 200, "OK", ""},
@@ -38,23 +38,50 @@ const struct lazy_failure_entry *lazy_failure_entry(enum lazy_failure failure)
     return &failures[failure];
 }
 
-int lazy_error_set(struct lazy_error *error, enum lazy_failure failure, int errnum, ...)
+/* strerror(3) takes locks in some libraries, which a process forked from a thread must not touch; and
+ * in a small static program its table is larger than all of ours. */
+static const struct {
+    int errnum;
+    char meaning[28];
+} causes[] = {
+    {EACCES, "Permission denied"},
+    {EAGAIN, "Resource unavailable"},
+    {EDQUOT, "Disk quota exceeded"},
+    {EIO, "Input/output error"},
+    {EMFILE, "Too many open files"},
+    {ENAMETOOLONG, "File name too long"},
+    {ENETUNREACH, "Network is unreachable"},
+    {ENFILE, "Too many files in system"},
+    {ENOENT, "No such file or folder"},
+    {ENOMEM, "Out of memory"},
+    {ENOSPC, "No space left on device"},
+    {ENOTDIR, "Not a folder"},
+    {EPERM, "Operation not permitted"},
+    {EROFS, "Read-only file system"},
+};
+
+static void add_cause(struct lazy_text *text, int errnum)
+{
+    for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
+        if (causes[i].errnum == errnum)
+            lazy_text_format(text, ": %s", causes[i].meaning);
+    lazy_text_format(text, " (errno %d)", errnum);
+}
+
+int lazy_error_set(struct lazy_error *error, enum lazy_failure failure, int errnum,
+                   const char *format, ...)
 {
     struct lazy_text text;
-    const char *part;
-    va_list parts;
+    va_list arguments;
 
     error->failure = failure;
     error->errnum = errnum;
     error->retry_after = 0;
     lazy_text_begin(&text, error->sentence, sizeof error->sentence);
-    va_start(parts, errnum);
-    while ((part = va_arg(parts, const char *)) != NULL)
-        lazy_text_add(&text, part);
-    va_end(parts);
-    if (errnum != 0) {
-        lazy_text_add(&text, ": ");
-        lazy_text_add(&text, strerror(errnum));
-    }
+    va_start(arguments, format);
+    lazy_text_vformat(&text, format, arguments);
+    va_end(arguments);
+    if (errnum != 0)
+        add_cause(&text, errnum);
     return -1;
 }

@@ -41,9 +41,9 @@ struct lazy_failure_entry {
 /* The table's row of a failure. */
 const struct lazy_failure_entry *lazy_failure_entry(enum lazy_failure failure);
 
-/* Fills `error`: the sentence is the strings up to a NULL, followed by ": " and errnum's text unless
- * errnum is 0. Returns -1, so that a caller can return what it returns. */
-int lazy_error_set(struct lazy_error *error, enum lazy_failure failure, int errnum, ...)
-    __attribute__((sentinel));
+/* Fills `error`: the sentence is a text (lazy_text_format), followed by what errnum means unless that
+ * is 0. Returns -1, so that a caller can return what it returns. */
+int lazy_error_set(struct lazy_error *error, enum lazy_failure failure, int errnum,
+                   const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 #endif

@@ -89,7 +89,7 @@ static void push(struct lazy_exchange *exchange)
 
 static int visitor_gone(struct lazy_error *error)
 {
-    return lazy_error_set(error, LAZY_VISITOR_GONE, 0, "the visitor has gone", NULL);
+    return lazy_error_set(error, LAZY_VISITOR_GONE, 0, "the visitor has gone");
 }
 
 static int fill(struct lazy_exchange *exchange, struct lazy_error *error)
@@ -112,8 +112,9 @@ static int fill(struct lazy_exchange *exchange, struct lazy_error *error)
 
 static int silent(const struct lazy_exchange *exchange, struct lazy_error *error)
 {
-    return lazy_error_set(error, LAZY_SILENT, 0, "the server at ", exchange->app->socket,
-                          " was silent for the whole of 'response-timeout'", NULL);
+    return lazy_error_set(error, LAZY_SILENT, 0,
+                          "the server at %s was silent for the whole of 'response-timeout'",
+                          exchange->app->socket);
 }
 
 /* Sleeps until something can move, and moves the body. 1: the reply can be read. */
@@ -131,7 +132,7 @@ static int wait_and_move(struct lazy_exchange *exchange, struct lazy_error *erro
     int ready = poll(fds, 3, may_read ? 0 : timeout);
 
     if (ready < 0)
-        return errno == EINTR ? 0 : lazy_error_set(error, LAZY_UNREACHABLE, errno, "poll", NULL);
+        return errno == EINTR ? 0 : lazy_error_set(error, LAZY_UNREACHABLE, errno, "poll");
     if (ready == 0 && !may_read)
         return silent(exchange, error);
     if (fds[1].revents != 0)
@@ -186,9 +187,9 @@ static bool may_replay(const struct lazy_exchange *exchange)
 static int replay(struct lazy_exchange *exchange, struct lazy_error *error)
 {
     if (!may_replay(exchange))
-        return lazy_error_set(error, LAZY_CLOSED, 0, "the server at ", exchange->app->socket,
-                              " closed the connection before answering; its output is in ",
-                              exchange->app->log, NULL);
+        return lazy_error_set(error, LAZY_CLOSED, 0,
+                              "the server at %s closed the connection before answering; its "
+                              "output is in %s", exchange->app->socket, exchange->app->log);
     exchange->replays++;
     lazy_exchange_end(exchange);
     rewind_request(exchange);
@@ -198,8 +199,8 @@ static int replay(struct lazy_exchange *exchange, struct lazy_error *error)
 
 static int not_cgi(const struct lazy_exchange *exchange, const char *why, struct lazy_error *error)
 {
-    return lazy_error_set(error, LAZY_NOT_CGI, 0, "the reply of the server at ",
-                          exchange->app->socket, why, NULL);
+    return lazy_error_set(error, LAZY_NOT_CGI, 0, "the reply of the server at %s%s",
+                          exchange->app->socket, why);
 }
 
 /* The whole head, and what came with it. */

@@ -14,7 +14,7 @@ int lazy_folder_file(int folder, const char *name, int flags)
 /* Mode 0700 keeps other users out, but not an httpd that runs CGI programs as itself. */
 static void deny_httpd(int folder)
 {
-    static const char text[] = "# made by lazyscgi: sockets, locks and logs are nobody's to fetch\n"
+    static const char text[] = "# made by lazyscgi\n"
                                "Require all denied\n";
     int fd = lazy_folder_file(folder, ".htaccess", O_WRONLY | O_CREAT | O_EXCL);
 
@@ -31,7 +31,7 @@ static int refuse(int folder, const char *path, int errnum, const char *why, str
 {
     if (folder >= 0)
         close(folder);
-    return lazy_error_set(error, LAZY_FOLDER, errnum, "the state folder ", path, " ", why, NULL);
+    return lazy_error_set(error, LAZY_FOLDER, errnum, "the state folder %s %s", path, why);
 }
 
 int lazy_folder_open(const char *path, struct lazy_error *error)
@@ -42,7 +42,7 @@ int lazy_folder_open(const char *path, struct lazy_error *error)
     if (made < 0 && errno != EEXIST)
         return refuse(-1, path, errno,
                       "can't be made; make it yourself (mode 0700) or set 'state-dir'", error);
-    folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    folder = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (folder < 0 && (errno == ELOOP || errno == ENOTDIR))
         return refuse(-1, path, 0, "is a link or no folder; remove it or set 'state-dir'", error);
     if (folder < 0 || fstat(folder, &status) < 0)

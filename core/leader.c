@@ -34,7 +34,7 @@ static enum lazy_progress lost_starter(struct lazy_attempt *attempt)
     if (++attempt->lost_starters < LOST_STARTERS_MAX)
         return LAZY_LOOK_AGAIN;
     lazy_error_set(attempt->error, LAZY_START, 0,
-                   "the process that watches the start was killed again and again", NULL);
+                   "the process that watches the start was killed again and again");
     attempt->error->retry_after = 1;
     return LAZY_ATTEMPT_FAILED;
 }

@@ -17,9 +17,10 @@ enum lazy_line lazy_lines_next(struct lazy_lines *lines, char **key, char **valu
 {
     while (*lines->next != '\0') {
         char *line = lines->next;
-        char *end = line + strcspn(line, "\n");
-        char *equals;
+        char *end = strchr(line, '\n'), *equals;
 
+        if (end == NULL)
+            end = line + strlen(line);
         lines->next = *end == '\n' ? end + 1 : end;
         lines->number++;
         line = trim(line, end);

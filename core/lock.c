@@ -42,8 +42,8 @@ enum lazy_lock lazy_lock_take(int folder, const char *name, int *fd, struct lazy
         }
         close(*fd);
     }
-    lazy_error_set(error, LAZY_FOLDER, errno, "the lock ", name, " in the state folder can't be taken",
-                   NULL);
+    lazy_error_set(error, LAZY_FOLDER, errno, "the lock %s in the state folder can't be taken",
+                   name);
     return LAZY_LOCK_ERROR;
 }
 

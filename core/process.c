@@ -7,6 +7,9 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/auxv.h>
+#endif
 
 #define FIELD_STATE 3
 #define FIELD_START 22
@@ -40,10 +43,8 @@ long long lazy_process_start(pid_t pid)
     if (pid <= 0)
         return 0;
     lazy_text_begin(&text, path, sizeof path);
-    lazy_text_add(&text, "/proc/");
-    lazy_text_number(&text, pid);
-    lazy_text_add(&text, "/stat");
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    lazy_text_format(&text, "/proc/%lld/stat", (long long)pid);
+    fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return 0;
     got = read(fd, stat, sizeof stat - 1);
@@ -61,12 +62,12 @@ int lazy_process_alive(const struct lazy_process *process)
 
 long long lazy_process_now(void)
 {
-#ifdef CLOCK_BOOTTIME
-    long ticks = sysconf(_SC_CLK_TCK);
+#ifdef __linux__
+    long long ticks = (long long)getauxval(AT_CLKTCK); /* sysconf(3) would be larger than this file */
     struct timespec now;
 
     clock_gettime(CLOCK_BOOTTIME, &now);
-    return now.tv_sec * (long long)ticks + now.tv_nsec / (1000000000L / ticks);
+    return now.tv_sec * ticks + now.tv_nsec / (1000000000L / ticks);
 #else
     return 0;
 #endif

@@ -44,7 +44,7 @@ void lazy_request_begin(struct lazy_request *request, char *storage, size_t size
 
     *request = (struct lazy_request){.storage = storage, .size = size, .needed = PREFIX_MAX};
     lazy_text_begin(&text, digits, sizeof digits);
-    lazy_text_number(&text, content_length);
+    lazy_text_format(&text, "%lld", content_length);
     append_pair(request, "CONTENT_LENGTH", 14, digits); /* the SCGI document wants it first */
     append_pair(request, "SCGI", 4, "1");
 }
@@ -66,8 +66,7 @@ int lazy_request_end(struct lazy_request *request)
     struct lazy_text text;
 
     lazy_text_begin(&text, prefix, sizeof prefix);
-    lazy_text_number(&text, (long long)(request->needed - PREFIX_MAX));
-    lazy_text_add(&text, ":");
+    lazy_text_format(&text, "%lld:", (long long)(request->needed - PREFIX_MAX));
     append(request, ",", 1);
     if (request->needed > request->size)
         return -1;

@@ -56,19 +56,20 @@ static bool is_backed_off(const struct lazy_app *app, const struct lazy_state *s
 
 static enum lazy_progress too_busy(struct lazy_attempt *attempt)
 {
-    lazy_error_set(attempt->error, LAZY_BUSY, 0, "the queue of the server at ", attempt->app->socket,
-                   " stays full: give the server more workers or a longer listen queue", NULL);
+    lazy_error_set(attempt->error, LAZY_BUSY, 0,
+                   "the queue of the server at %s stays full: give the server more workers or a "
+                   "longer listen queue", attempt->app->socket);
     attempt->error->retry_after = BUSY_RETRY_S;
     return LAZY_ATTEMPT_FAILED;
 }
 
 static enum lazy_progress not_running(struct lazy_attempt *attempt)
 {
-    lazy_error_set(attempt->error, LAZY_UNREACHABLE, 0, "no server listens at ",
-                          attempt->app->socket, ", and there is no 'start' to bring one up", NULL);
+    lazy_error_set(attempt->error, LAZY_UNREACHABLE, 0,
+                   "no server listens at %s, and there is no 'start' to bring one up",
+                   attempt->app->socket);
     return LAZY_ATTEMPT_FAILED;
 }
-
 
 /* On the way of every request: one look at the state, without lock or folder. */
 static bool is_restart_due_now(struct lazy_attempt *attempt)
@@ -81,10 +82,7 @@ static bool is_restart_due_now(struct lazy_attempt *attempt)
     if (app->settings.start == NULL)
         return false;
     lazy_text_begin(&text, path, sizeof path);
-    lazy_text_add(&text, app->state_dir);
-    lazy_text_add(&text, "/");
-    lazy_text_add(&text, app->name);
-    lazy_text_add(&text, ".state");
+    lazy_text_format(&text, "%s/%s.state", app->state_dir, app->name);
     return lazy_state_read(AT_FDCWD, path, &state) && is_restart_due(app, &state);
 }
 
@@ -95,14 +93,14 @@ static enum lazy_progress begin_start(struct lazy_attempt *attempt, struct lazy_
 
     lazy_attempt_drop(attempt); /* a server that is told to stop would wait for us */
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, link) < 0) {
-        lazy_error_set(attempt->error, LAZY_START, errno, "no socket for the starter", NULL);
+        lazy_error_set(attempt->error, LAZY_START, errno, "no process can be made for the starter");
         lazy_lock_release(starter->lock);
         return LAZY_ATTEMPT_FAILED;
     }
     starter->link = link[1];
     starter->bell = lazy_bell_hold(attempt->folder, attempt->names.bell);
     if (lazy_starter_spawn(starter) < 0) {
-        lazy_error_set(attempt->error, LAZY_START, errno, "no process for the starter", NULL);
+        lazy_error_set(attempt->error, LAZY_START, errno, "no process can be made for the starter");
         attempt->error->retry_after = 1;
         lazy_lock_release(starter->lock);
         progress = LAZY_ATTEMPT_FAILED;

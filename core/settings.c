@@ -8,7 +8,7 @@
 
 const struct lazy_key lazy_keys[] = {
     {"start", LAZY_TEXT, KEY(start), "none",
-     "command line for /bin/sh -c, run in directory; without it nothing is ever started"},
+     "command line for /bin/sh -c; without it nothing is ever started"},
     {"socket", LAZY_TEXT, KEY(socket), "<state-dir>/<app>.sock",
      "the server's address: /path, unix:path, host:port, [v6]:port or @abstract"},
     {"directory", LAZY_TEXT, KEY(directory), "the app file's folder",
@@ -25,8 +25,7 @@ const struct lazy_key lazy_keys[] = {
     {"response-timeout", LAZY_DURATION, KEY(response_timeout), "60s",
      "longest silence of the server during a request"},
     {"max-body", LAZY_SIZE, KEY(max_body), "1G",
-     "limit for what has to be spooled: a body of unknown length, or a reply that comes before the "
-     "body has gone"},
+     "limit for what has to be spooled, such as a body of unknown length"},
     {NULL, LAZY_TEXT, 0, NULL, NULL},
 };
 
@@ -95,7 +94,7 @@ static int set_text(struct lazy_settings *settings, const struct lazy_key *key, 
     const char **text = text_of(settings, key);
 
     if (*text != NULL)
-        return lazy_error_set(error, LAZY_APP, 0, "'", key->name, "' is given twice", NULL);
+        return lazy_error_set(error, LAZY_APP, 0, "'%s' is given twice", key->name);
     *text = value;
     return 0;
 }
@@ -103,9 +102,9 @@ static int set_text(struct lazy_settings *settings, const struct lazy_key *key, 
 static int set_env(struct lazy_settings *settings, const char *value, struct lazy_error *error)
 {
     if (*value == '=' || strchr(value, '=') == NULL)
-        return lazy_error_set(error, LAZY_APP, 0, "'env' wants NAME=value, not '", value, "'", NULL);
+        return lazy_error_set(error, LAZY_APP, 0, "'env' wants NAME=value, not '%s'", value);
     if (settings->env_count == LAZY_ENV_MAX)
-        return lazy_error_set(error, LAZY_APP, 0, "'env' is given more than 64 times", NULL);
+        return lazy_error_set(error, LAZY_APP, 0, "'env' is given more than 64 times");
     settings->env[settings->env_count++] = value;
     return 0;
 }
@@ -116,13 +115,15 @@ static int set_number(struct lazy_settings *settings, const struct lazy_key *key
     long long *number = number_of(settings, key);
 
     if (*number >= 0)
-        return lazy_error_set(error, LAZY_APP, 0, "'", key->name, "' is given twice", NULL);
+        return lazy_error_set(error, LAZY_APP, 0, "'%s' is given twice", key->name);
     if (key->kind == LAZY_DURATION && !lazy_value_duration(value, number))
-        return lazy_error_set(error, LAZY_APP, 0, "'", key->name, "' wants a duration such as 500ms, ",
-                              "30s or 5m (at most a day), not '", value, "'", NULL);
+        return lazy_error_set(error, LAZY_APP, 0,
+                              "'%s' wants a duration such as 500ms, 30s or 5m (at most a day), "
+                              "not '%s'", key->name, value);
     if (key->kind == LAZY_SIZE && !lazy_value_size(value, number))
-        return lazy_error_set(error, LAZY_APP, 0, "'", key->name, "' wants a size such as 4096, 64K, ",
-                              "10M or 1G, not '", value, "'", NULL);
+        return lazy_error_set(error, LAZY_APP, 0,
+                              "'%s' wants a size such as 4096, 64K, 10M or 1G, not '%s'",
+                              key->name, value);
     return 0;
 }
 
@@ -132,10 +133,10 @@ int lazy_settings_set(struct lazy_settings *settings, const char *name, const ch
     const struct lazy_key *key = find(name);
 
     if (key == NULL)
-        return lazy_error_set(error, LAZY_APP, 0, "there is no key '", name, "'; the nearest is '",
-                              nearest(name), "'", NULL);
+        return lazy_error_set(error, LAZY_APP, 0, "there is no key '%s'; the nearest is '%s'",
+                              name, nearest(name));
     if (*value == '\0')
-        return lazy_error_set(error, LAZY_APP, 0, "'", name, "' has no value", NULL);
+        return lazy_error_set(error, LAZY_APP, 0, "'%s' has no value", name);
     switch (key->kind) {
     case LAZY_TEXT:
         return set_text(settings, key, value, error);

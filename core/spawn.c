@@ -1,5 +1,6 @@
 #include "spawn.h"
 
+#include "folder.h"
 #include "text.h"
 
 #include <errno.h>
@@ -8,12 +9,20 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define ENVIRONMENT_MAX 160 /* allowed names, LC_* ones, two of ours, LAZY_ENV_MAX of the app file */
+#ifdef HAVE__FORK
+#define FORK _Fork /* POSIX.1-2024: without handlers and locks that others have registered */
+#else
+#define FORK fork
+#endif
+
 #define CANT_RUN 126        /* sh's exit status for a command that was found but can't be run */
 
 /* What the start command may see of the front's environment: nothing of a request. */
@@ -35,6 +44,12 @@ static const int raised[] = {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_AS,
                              RLIMIT_MEMLOCK,
 #endif
 };
+
+#ifdef __linux__
+/* musl's setrlimit is for threads too, and of a kilobyte */
+#define getrlimit(resource, limit) prlimit(0, resource, NULL, limit)
+#define setrlimit(resource, limit) prlimit(0, resource, limit, NULL)
+#endif
 
 static void raise_limits(void)
 {
@@ -113,7 +128,7 @@ static void run_detached(void (*run)(void *context), void *context, const int *k
 
     setsid();
     reset_signals();
-    null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    null = openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0)
         _exit(CANT_RUN);
     set_standard(null, null);
@@ -125,11 +140,11 @@ static void run_detached(void (*run)(void *context), void *context, const int *k
 int lazy_spawn_detached(void (*run)(void *context), void *context, const int *keep, int keep_count)
 {
     int status = 0;
-    pid_t middle = fork();
+    pid_t middle = FORK();
 
     if (middle == 0) {
         /* an errno fits an exit status on every system we know */
-        pid_t child = fork();
+        pid_t child = FORK();
         if (child == 0)
             run_detached(run, context, keep, keep_count);
         _exit(child < 0 ? errno : 0);
@@ -149,18 +164,22 @@ int lazy_spawn_detached(void (*run)(void *context), void *context, const int *ke
 
 int lazy_spawn_log(const struct lazy_app *app)
 {
-    /* O_NONBLOCK: a FIFO without a reader must not hold us */
-    int fd = open(app->log, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY |
-                                O_NONBLOCK, 0600);
+    /* a FIFO would hold us until it has a reader, or, with O_NONBLOCK, lose what the server says */
+    int fd = lazy_folder_file(AT_FDCWD, app->log, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK);
+    struct stat status;
 
-    if (fd >= 0)
-        fcntl(fd, F_SETFL, O_APPEND);
+    if (fd >= 0 && (fstat(fd, &status) < 0 || S_ISFIFO(status.st_mode))) {
+        close(fd);
+        errno = EINVAL;
+        return -1;
+    }
     return fd;
 }
 
 static int is_allowed(const struct lazy_app *app, const char *variable)
 {
-    size_t length = strcspn(variable, "=");
+    const char *equals = strchr(variable, '=');
+    size_t length = equals != NULL ? (size_t)(equals - variable) : strlen(variable);
 
     for (int i = 0; i < app->settings.env_count; i++)
         if (strncmp(app->settings.env[i], variable, length + 1) == 0)
@@ -191,8 +210,7 @@ static void add_named(struct environment *environment, struct lazy_text *text, c
 {
     char *start = text->start + text->length;
 
-    lazy_text_add(text, name);
-    lazy_text_add(text, value);
+    lazy_text_format(text, "%s=%s", name, value);
     lazy_text_bytes(text, "", 1);
     add(environment, start);
 }
@@ -206,8 +224,8 @@ static void build_environment(struct environment *environment, const struct lazy
     for (char *const *at = app->environment; at != NULL && *at != NULL; at++)
         if (is_allowed(app, *at) && environment->count < ENVIRONMENT_MAX - LAZY_ENV_MAX - 2)
             add(environment, *at);
-    add_named(environment, &text, "LAZYSCGI_SOCKET=", app->socket);
-    add_named(environment, &text, "LAZYSCGI_APP=", app->file);
+    add_named(environment, &text, "LAZYSCGI_SOCKET", app->socket);
+    add_named(environment, &text, "LAZYSCGI_APP", app->file);
     for (int i = 0; i < app->settings.env_count; i++)
         add(environment, (char *)app->settings.env[i]);
 }
@@ -215,19 +233,14 @@ static void build_environment(struct environment *environment, const struct lazy
 /* Tells the app's log why nothing was run. */
 static void complain(const char *what, const char *name)
 {
-    char line[PATH_MAX + 256];
-    struct lazy_text text;
-    int errnum = errno;
+    struct lazy_error error;
+    struct iovec parts[3] = {{(char *)"lazyscgi: ", 10}, {error.sentence, 0}, {(char *)"\n", 1}};
 
-    lazy_text_begin(&text, line, sizeof line);
-    lazy_text_add(&text, "lazyscgi: ");
-    lazy_text_add(&text, what);
-    lazy_text_add(&text, name);
-    lazy_text_add(&text, ": ");
-    lazy_text_add(&text, strerror(errnum));
-    lazy_text_add(&text, "\n");
-    if (write(2, text.start, text.length) < 0)
-        _exit(CANT_RUN);
+    lazy_error_set(&error, LAZY_START, errno, "%s%s", what, name);
+    parts[1].iov_len = strlen(error.sentence);
+    if (writev(2, parts, 3) < 0) {
+        /* nobody is left to tell */
+    }
     _exit(CANT_RUN);
 }
 
@@ -257,23 +270,23 @@ static void run_command(const struct lazy_app *app, int log, int go)
 
 pid_t lazy_spawn_command(const struct lazy_app *app, int log, int *go)
 {
-    int pipe_fds[2];
+    int gate[2];
     pid_t child;
 
-    if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, gate) < 0)
         return -1;
-    child = fork();
+    child = FORK();
     if (child == 0) {
-        close(pipe_fds[1]); /* or the end of the starter would not be seen */
-        run_command(app, log, pipe_fds[0]);
+        close(gate[1]); /* or the end of the starter would not be seen */
+        run_command(app, log, gate[0]);
     }
-    close(pipe_fds[0]);
+    close(gate[0]);
     if (child < 0) {
         int errnum = errno;
-        close(pipe_fds[1]);
+        close(gate[1]);
         errno = errnum;
         return -1;
     }
-    *go = pipe_fds[1];
+    *go = gate[1];
     return child;
 }

@@ -1,11 +1,12 @@
 #include "spool.h"
 
+#include "deadline.h"
+#include "folder.h"
 #include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,14 +27,13 @@ static int open_file(const char *folder)
     int fd = -1;
 
 #ifdef O_TMPFILE
-    fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
+    fd = openat(AT_FDCWD, folder, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
     if (fd >= 0)
         return fd;
 #endif
     lazy_text_begin(&text, path, sizeof path);
-    lazy_text_add(&text, folder);
-    lazy_text_add(&text, "/lazyscgi-XXXXXX");
-    fd = mkostemp(path, O_CLOEXEC);
+    lazy_text_format(&text, "%s/lazyscgi-%lld-%lld", folder, (long long)getpid(), lazy_now());
+    fd = lazy_folder_file(AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL);
     if (fd >= 0)
         unlink(path);
     return fd;
@@ -59,8 +59,8 @@ int lazy_spool_write(struct lazy_spool *spool, const char *bytes, size_t length,
                      struct lazy_error *error)
 {
     if ((long long)length > spool->limit - spool->length)
-        return lazy_error_set(error, LAZY_BODY_LARGE, 0, "more than 'max-body' would have to be kept",
-                              NULL);
+        return lazy_error_set(error, LAZY_BODY_LARGE, 0,
+                              "more than 'max-body' would have to be kept");
     if (spool->fd < 0 && spool->length + (long long)length <= LAZY_SPOOL_MEMORY) {
         memcpy(spool->memory + spool->length, bytes, length);
         spool->length += (long long)length;
@@ -69,12 +69,12 @@ int lazy_spool_write(struct lazy_spool *spool, const char *bytes, size_t length,
     if (spool->fd < 0) {
         spool->fd = open_file(spool->folder);
         if (spool->fd < 0 || write_file(spool, spool->memory, (size_t)spool->length, 0) < 0)
-            return lazy_error_set(error, LAZY_SPOOL, errno, "no temporary file can be made in ",
-                                  spool->folder, NULL);
+            return lazy_error_set(error, LAZY_SPOOL, errno, "no temporary file can be made in %s",
+                                  spool->folder);
     }
     if (write_file(spool, bytes, length, spool->length) < 0)
-        return lazy_error_set(error, LAZY_SPOOL, errno, "the temporary file can't be written in ",
-                              spool->folder, NULL);
+        return lazy_error_set(error, LAZY_SPOOL, errno,
+                              "no temporary file can be made in %s", spool->folder);
     spool->length += (long long)length;
     return 0;
 }

@@ -32,15 +32,11 @@ int lazy_starter_failure(const struct lazy_app *app, const struct lazy_state *st
                          struct lazy_error *error)
 {
     long long left = state->next_start - (long long)time(NULL);
-    char seconds[24];
-    struct lazy_text text;
 
     left = left < 1 ? 1 : left > BACK_OFF_MAX_S ? BACK_OFF_MAX_S : left;
-    lazy_text_begin(&text, seconds, sizeof seconds);
-    lazy_text_number(&text, left);
-    lazy_error_set(error, LAZY_START, 0, state->reason, "; its output is in ", app->log,
-                   "; the next start is due in ", seconds, " s, or once the app file is touched",
-                   NULL);
+    lazy_error_set(error, LAZY_START, 0,
+                   "%s; its output is in %s; the next start is due in %lld s, or once the app file "
+                   "is touched", state->reason, app->log, left);
     error->retry_after = (int)left;
     return -1;
 }
@@ -57,7 +53,7 @@ static void tell_failure(struct lazy_starter *starter, enum lazy_failure failure
 {
     struct lazy_error message;
 
-    lazy_error_set(&message, failure, errnum, what, name, NULL);
+    lazy_error_set(&message, failure, errnum, "%s%s", what, name);
     tell_leader(starter, &message);
 }
 
@@ -93,15 +89,13 @@ static void record_up(struct lazy_starter *starter)
 }
 
 /* The reason of a failure: what happened, a number, and what it means. */
-static void set_reason(struct lazy_state *state, const char *what, long long number,
+static void set_reason(struct lazy_state *state, const char *what, int number,
                        const char *meaning)
 {
     struct lazy_text text;
 
     lazy_text_begin(&text, state->reason, sizeof state->reason);
-    lazy_text_add(&text, what);
-    lazy_text_number(&text, number);
-    lazy_text_add(&text, meaning);
+    lazy_text_format(&text, "the start command %s%d%s", what, number, meaning);
 }
 
 static void set_timeout_reason(struct lazy_state *state, const struct lazy_app *app)
@@ -109,10 +103,8 @@ static void set_timeout_reason(struct lazy_state *state, const struct lazy_app *
     struct lazy_text text;
 
     lazy_text_begin(&text, state->reason, sizeof state->reason);
-    lazy_text_add(&text, "no server listened within start-timeout (");
+    lazy_text_format(&text, "no server listened at %s within 'start-timeout', ", app->socket);
     lazy_text_duration(&text, app->settings.start_timeout);
-    lazy_text_add(&text, ") at ");
-    lazy_text_add(&text, app->socket);
 }
 
 /* Ends what is left of the start command, so that the next start won't run beside it, and records
@@ -164,13 +156,13 @@ static enum command_fate look_at_command(struct lazy_state *state, bool is_child
         state->exit_status = info.si_status;
         if (info.si_status == 0)
             return COMMAND_LEFT;
-        set_reason(state, "the start command exited with status ", info.si_status,
+        set_reason(state, "exited with status ", info.si_status,
                    info.si_status == 127   ? " (command not found)"
                    : info.si_status == 126 ? " (command can't be run)"
                                            : "");
     } else {
         state->signal = info.si_status;
-        set_reason(state, "the start command was ended by signal ", info.si_status, "");
+        set_reason(state, "was ended by signal ", info.si_status, "");
     }
     return COMMAND_FAILED;
 }
@@ -266,14 +258,14 @@ static bool start_command(struct lazy_starter *starter)
     child = lazy_spawn_command(app, log, &go);
     close(log);
     if (child < 0) {
-        tell_failure(starter, LAZY_START, errno, "no process can be made for the start command", "");
+        tell_failure(starter, LAZY_START, errno, "no process can be made for ", "the start command");
         return false;
     }
     state->outcome = LAZY_STATE_STARTING;
     state->command = (struct lazy_process){.pid = child, .start = lazy_process_start(child)};
     lazy_text_begin(&stamp, state->stamp, sizeof state->stamp);
     lazy_text_add(&stamp, app->stamp.text);
-    if (record(starter) == 0 && write(go, "", 1) == 1) {
+    if (record(starter) == 0 && send(go, "", 1, MSG_NOSIGNAL) == 1) {
         close(go);
         return true;
     }
@@ -299,9 +291,9 @@ static bool stop_server(struct lazy_starter *starter)
     lazy_text_begin(&stamp, state->stamp, sizeof state->stamp);
     lazy_text_add(&stamp, app->stamp.text);
     record(starter);
-    lazy_error_set(&notice, LAZY_OK, 0, "the app file was touched, but the server at ", app->socket,
-                   " could not be stopped (it is no longer in the session it was started in); "
-                   "stop it yourself, the next request will start it", NULL);
+    lazy_error_set(&notice, LAZY_OK, 0,
+                   "the app file was touched, but the server at %s could not be stopped; stop it "
+                   "yourself, the next request will start it", app->socket);
     tell_leader(starter, &notice);
     return false;
 }

@@ -131,14 +131,13 @@ static void add_field(struct lazy_text *text, const struct lazy_state *state,
     if (field->kind == FIELD_TEXT ? *string == '\0'
         : field->kind != FIELD_OUTCOME && get_number(state, field) == field->none)
         return;
-    lazy_text_add(text, field->name);
-    lazy_text_add(text, " = ");
+    lazy_text_format(text, "%s = ", field->name);
     if (field->kind == FIELD_OUTCOME)
         lazy_text_add(text, outcomes[state->outcome]);
     else if (field->kind == FIELD_TEXT)
         lazy_text_add(text, string);
     else
-        lazy_text_number(text, get_number(state, field));
+        lazy_text_format(text, "%lld", get_number(state, field));
     if (field->kind == FIELD_TIME) {
         lazy_text_add(text, " (");
         lazy_text_utc(text, get_number(state, field));
@@ -164,9 +163,7 @@ int lazy_state_write(int folder, const char *name, const char *temporary, const 
     int fd, result, errnum;
 
     lazy_text_begin(&text, buffer, sizeof buffer);
-    lazy_text_add(&text, "# the last start of ");
-    lazy_text_add(&text, title);
-    lazy_text_add(&text, ", as lazyscgi recorded it\n");
+    lazy_text_format(&text, "# the last start of %s, as lazyscgi recorded it\n", title);
     for (size_t i = 0; i < field_count; i++)
         add_field(&text, state, &fields[i]);
 

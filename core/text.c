@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#define LAST_SECOND 253402300799 /* of the year 9999 */
+
 void lazy_text_begin(struct lazy_text *text, char *start, size_t size)
 {
     *text = (struct lazy_text){.start = start, .size = size};
@@ -40,57 +42,80 @@ static void add_digits(struct lazy_text *text, unsigned long long number, int wi
     lazy_text_bytes(text, at, (size_t)(digits + sizeof digits - at));
 }
 
-void lazy_text_number(struct lazy_text *text, long long number)
+static void add_part(struct lazy_text *text, const char *separator, int number)
+{
+    lazy_text_add(text, separator);
+    add_digits(text, (unsigned)number, 2);
+}
+
+static void add_number(struct lazy_text *text, long long number)
 {
     if (number < 0)
         lazy_text_add(text, "-");
     add_digits(text, number < 0 ? 0ULL - (unsigned long long)number : (unsigned long long)number, 1);
 }
 
+void lazy_text_vformat(struct lazy_text *text, const char *format, va_list arguments)
+{
+    for (; *format != '\0'; format++) {
+        if (*format != '%') {
+            lazy_text_bytes(text, format, 1);
+            continue;
+        }
+        switch (*++format) {
+        case 's':
+            lazy_text_add(text, va_arg(arguments, const char *));
+            break;
+        case 'd':
+            add_number(text, va_arg(arguments, int));
+            break;
+        case 'l':
+            add_number(text, va_arg(arguments, long long));
+            format += 2;
+            break;
+        default:
+            lazy_text_bytes(text, "%", 1);
+        }
+    }
+}
+
+void lazy_text_format(struct lazy_text *text, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    lazy_text_vformat(text, format, arguments);
+    va_end(arguments);
+}
+
 void lazy_text_duration(struct lazy_text *text, long long milliseconds)
 {
-    if (milliseconds % 1000 != 0) {
-        lazy_text_number(text, milliseconds);
-        lazy_text_add(text, "ms");
-    } else if (milliseconds % 60000 != 0 || milliseconds == 0) {
-        lazy_text_number(text, milliseconds / 1000);
-        lazy_text_add(text, "s");
-    } else {
-        lazy_text_number(text, milliseconds / 60000);
-        lazy_text_add(text, "m");
-    }
+    if (milliseconds % 1000 != 0)
+        lazy_text_format(text, "%lldms", milliseconds);
+    else if (milliseconds % 60000 != 0 || milliseconds == 0)
+        lazy_text_format(text, "%llds", milliseconds / 1000);
+    else
+        lazy_text_format(text, "%lldm", milliseconds / 60000);
 }
 
 void lazy_text_utc(struct lazy_text *text, long long seconds)
 {
-    static const int month_days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    long long days = seconds / 86400;
-    int clock = (int)(seconds % 86400), year = 1970, month = 0;
-
-    if (seconds < 0)
+    /* years that begin in March have their leap day at the end: then a month is 30.6 days, and the
+     * days of 1970 began 719468 after the first of such years */
+    if (seconds < 0 || seconds > LAST_SECOND)
         return;
-    for (;; year++) {
-        int length = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 366 : 365;
-        if (days < length)
-            break;
-        days -= length;
-    }
-    for (;; month++) {
-        int leap = month == 1 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-        if (days < month_days[month] + leap)
-            break;
-        days -= month_days[month] + leap;
-    }
-    add_digits(text, (unsigned)year, 4);
-    lazy_text_add(text, "-");
-    add_digits(text, (unsigned)month + 1, 2);
-    lazy_text_add(text, "-");
-    add_digits(text, (unsigned)days + 1, 2);
-    lazy_text_add(text, " ");
-    add_digits(text, (unsigned)clock / 3600, 2);
-    lazy_text_add(text, ":");
-    add_digits(text, (unsigned)clock / 60 % 60, 2);
-    lazy_text_add(text, ":");
-    add_digits(text, (unsigned)clock % 60, 2);
+    int days = (int)(seconds / 86400) + 719468, clock = (int)(seconds % 86400);
+    int century = (4 * days + 3) / 146097, day = days - 146097 * century / 4;
+    int year = (4 * day + 3) / 1461, month;
+
+    day -= 1461 * year / 4;
+    month = (5 * day + 2) / 153;
+    day -= (153 * month + 2) / 5;
+    add_digits(text, (unsigned)(100 * century + year + (month >= 10)), 4);
+    add_part(text, "-", month < 10 ? month + 3 : month - 9);
+    add_part(text, "-", day + 1);
+    add_part(text, " ", clock / 3600);
+    add_part(text, ":", clock / 60 % 60);
+    add_part(text, ":", clock % 60);
     lazy_text_add(text, " UTC");
 }

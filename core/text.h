@@ -2,6 +2,7 @@
 #ifndef LAZY_TEXT_H
 #define LAZY_TEXT_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -21,8 +22,11 @@ void lazy_text_bytes(struct lazy_text *text, const char *bytes, size_t length);
 /* Appends a string. */
 void lazy_text_add(struct lazy_text *text, const char *string);
 
-/* Appends a number in decimal. */
-void lazy_text_number(struct lazy_text *text, long long number);
+/* Appends like printf(3), of which it knows %s, %d, %lld and %%. */
+void lazy_text_format(struct lazy_text *text, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void lazy_text_vformat(struct lazy_text *text, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
 
 /* Appends milliseconds the way the keys read them: "500ms", "30s", "5m". */
 void lazy_text_duration(struct lazy_text *text, long long milliseconds);

@@ -40,7 +40,7 @@ AS_IF([test "x$enable_static_cgi" != xno], [
     CC=$lazyscgi_cc
     lazyscgi_answer=no
     for lazyscgi_flags in \
-      "-Wl,--gc-sections,-z,norelro,-z,noseparate-code,--build-id=none" ""
+      "-Wl,--gc-sections,-z,norelro,-z,noseparate-code,-z,common-page-size=16,--build-id=none" ""
     do
       LDFLAGS="-static -s $lazyscgi_flags"
       AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <sys/socket.h>
@@ -81,11 +81,16 @@ AM_CONDITIONAL([STATIC_CGI], [test -n "$lazyscgi_found"])
 AC_DEFUN([LAZYSCGI_STATIC_SIZE_FLAGS], [
 AS_IF([test "x${STATIC_CFLAGS+set}" != xset], [
   STATIC_CFLAGS=-Os
+  # The odd ones were found by trying: together they are worth 800 bytes of 41,000 with gcc 12.
   for lazyscgi_flag in -Oz -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
-    -fno-unwind-tables -fmerge-all-constants -fno-pie
+    -fno-unwind-tables -fmerge-all-constants -fno-pie -flto -fipa-pta -fno-ipa-cp -fno-caller-saves
   do
     CFLAGS="-Werror $lazyscgi_flag"
-    AC_COMPILE_IFELSE([AC_LANG_PROGRAM()], [STATIC_CFLAGS="$STATIC_CFLAGS $lazyscgi_flag"])
+    AC_LINK_IFELSE([AC_LANG_PROGRAM()], [STATIC_CFLAGS="$STATIC_CFLAGS $lazyscgi_flag"])
   done
-  CFLAGS=])
+  CFLAGS=
+  # Its libc may be another than that of the tests.
+  AC_LINK_IFELSE([AC_LANG_PROGRAM([[#define _GNU_SOURCE
+#include <unistd.h>]], [[return _Fork() < 0;]])],
+    [STATIC_CFLAGS="$STATIC_CFLAGS -DHAVE__FORK"])])
 ])

@@ -85,7 +85,7 @@ check("only core/spawn.c and core/starter.c call _exit",
       list(calls([p for p in core if p.name not in ("spawn.c", "starter.c")], "_exit|_Exit")))
 check("only core/spawn.c forks",
       list(calls([p for p in code if p != root / "core/spawn.c"],
-                 "_?v?fork|clone|posix_spawnp?|system|popen|daemon")))
+                 "_?v?[fF]ork|FORK|clone|posix_spawnp?|system|popen|daemon")))
 check("every core/*.c has its header",
       [f"{p.relative_to(root)} has none" for p in core_c if not p.with_suffix(".h").is_file()])
 check("the files of core/ have their unit tests",
