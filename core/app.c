@@ -94,12 +94,15 @@ static int parse(struct lazy_app *app, struct lazy_error *error)
     char *key, *value;
 
     lazy_settings_begin(&app->settings);
+    app->socket_line = 0;
     while ((line = lazy_lines_next(&lines, &key, &value)) != LAZY_LINE_END) {
         if (line == LAZY_LINE_MALFORMED)
             lazy_error_set(error, LAZY_APP, 0, "'%s' is not 'key = value'", key);
-        else if (lazy_settings_set(&app->settings, key, value, error) == 0)
-            continue;
-        return fail_at(lines.number, error);
+        if (line == LAZY_LINE_MALFORMED ||
+            lazy_settings_set(&app->settings, key, value, error) < 0)
+            return fail_at(lines.number, error);
+        if (app->settings.socket != NULL && app->socket_line == 0)
+            app->socket_line = lines.number;
     }
     lazy_settings_defaults(&app->settings);
     return 0;
@@ -191,7 +194,9 @@ static int resolve_all(struct lazy_app *app, struct lazy_text *paths, const char
                       : join(paths, app->state_dir, "/", join(paths, app->name, ".sock", ""));
     if (paths->cut || strlen(app->name) + SUFFIX_MAX > NAME_MAX)
         return fail(0, "the paths of this app are too long", error);
-    return lazy_address_parse(&app->address, app->socket, error);
+    if (lazy_address_parse(&app->address, app->socket, error) == 0)
+        return 0;
+    return app->socket_line > 0 ? fail_at(app->socket_line, error) : -1;
 }
 
 int lazy_app_load(struct lazy_app *app, const char *file, struct lazy_error *error)

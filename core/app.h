@@ -25,6 +25,7 @@ struct lazy_app {
     ino_t inode;
     struct lazy_app_stamp stamp;
     struct lazy_settings settings;
+    int socket_line; /* of the app file, that gives 'socket'; 0: none does */
 
     /* resolved: absolute paths, and the address as the start command gets it */
     const char *directory;

@@ -51,7 +51,8 @@ static bool is_backed_off(const struct lazy_app *app, const struct lazy_state *s
     /* a clock set back must not keep the server down: no pause is longer than a minute */
     long long left = state->next_start - (long long)time(NULL);
 
-    return state->outcome == LAZY_STATE_FAILED && left > 0 && left <= 60 && !is_touched(app, state);
+    return state->outcome == LAZY_STATE_FAILED && left > 0 && left <= LAZY_BACK_OFF_MAX_S + 1 &&
+           !is_touched(app, state);
 }
 
 static enum lazy_progress too_busy(struct lazy_attempt *attempt)
@@ -224,6 +225,9 @@ static enum lazy_progress go_on(struct lazy_attempt *attempt, enum lazy_outcome 
             return too_busy(attempt);
         return lazy_attempt_sleep(attempt, -1, 0) < 0 ? LAZY_ATTEMPT_FAILED : LAZY_LOOK_AGAIN;
     default:
+        /* the default socket lies in the state folder, and what is wrong with that says more */
+        if (attempt->app->settings.socket == NULL && attempt->folder < 0)
+            attempt->folder = lazy_folder_open(attempt->app->state_dir, attempt->error);
         return LAZY_ATTEMPT_FAILED;
     }
 }

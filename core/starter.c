@@ -18,7 +18,6 @@
 
 #define PROBE_STEP_MS 4   /* at most, between two looks for the server */
 #define WATCH_STEP_MS 10  /* at most, between two looks at a process that isn't our child */
-#define BACK_OFF_MAX_S 60
 
 void lazy_names_set(struct lazy_names *names, const struct lazy_app *app)
 {
@@ -33,7 +32,7 @@ int lazy_starter_failure(const struct lazy_app *app, const struct lazy_state *st
 {
     long long left = state->next_start - (long long)time(NULL);
 
-    left = left < 1 ? 1 : left > BACK_OFF_MAX_S ? BACK_OFF_MAX_S : left;
+    left = left < 1 ? 1 : left;
     lazy_error_set(error, LAZY_START, 0,
                    "%s; its output is in %s; the next start is due in %lld s, or once the app file "
                    "is touched", state->reason, app->log, left);
@@ -116,12 +115,14 @@ static void record_failure(struct lazy_starter *starter)
     long long pause = 1;
 
     lazy_stop_session(&state->command);
-    for (long long i = 0; i < state->failures && pause < BACK_OFF_MAX_S; i++)
+    for (long long i = 0; i < state->failures && pause < LAZY_BACK_OFF_MAX_S; i++)
         pause *= 2;
     state->outcome = LAZY_STATE_FAILED;
     state->ended = time(NULL);
     state->failures++;
-    state->next_start = state->ended + (pause < BACK_OFF_MAX_S ? pause : BACK_OFF_MAX_S);
+    if (pause > LAZY_BACK_OFF_MAX_S)
+        pause = LAZY_BACK_OFF_MAX_S;
+    state->next_start = state->ended + pause + 1; /* the present second is partly over */
     if (record(starter) < 0)
         return;
     lazy_starter_failure(starter->app, state, &message);

@@ -1,4 +1,5 @@
 """Processes: find them by what they are, end them by pid, wait for conditions."""
+import glob
 import os
 import signal
 import time
@@ -59,8 +60,14 @@ def running(folder):
     return [pid for pid in all_pids() if exe(pid).startswith(folder + "/") and alive(pid)]
 
 
+def stopped(pid):
+    """Whether every thread of the process stands still: a signal takes its time to reach them."""
+    threads = glob.glob(f"/proc/{pid}/task/*/stat")
+    return threads and all(read(path).rpartition(b") ")[2][:1] == b"T" for path in threads)
+
+
 def kill(pids, number=signal.SIGKILL):
-    """Send a signal to each pid, and if it is SIGKILL wait for their end."""
+    """Send a signal to each pid, and if it is SIGKILL or SIGSTOP wait until it has worked."""
     for pid in pids:
         try:
             os.kill(pid, number)
@@ -68,3 +75,5 @@ def kill(pids, number=signal.SIGKILL):
             pass
     if number == signal.SIGKILL:
         wait_until(lambda: not any(alive(pid) for pid in pids), what=f"the end of {pids}")
+    if number == signal.SIGSTOP:
+        wait_until(lambda: all(stopped(pid) for pid in pids), what=f"the stop of {pids}")
