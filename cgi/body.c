@@ -9,13 +9,21 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
+
+#define UNKNOWN LLONG_MAX
+#define MALFORMED (-1)
+
+static long long taken; /* bytes of stdin that were read */
 
 static ssize_t read_stdin(void *context, char *buffer, size_t size)
 {
+    ssize_t got = read(0, buffer, size);
+
     (void)context;
-    return read(0, buffer, size);
+    if (got > 0)
+        taken += got;
+    return got;
 }
 
 static ssize_t read_spool(void *context, char *buffer, size_t size)
@@ -42,22 +50,28 @@ static bool may_have_body(void)
     return true;
 }
 
+/* What stdin holds: its length; UNKNOWN, to be read to its end; or MALFORMED. */
+static long long announced(void)
+{
+    const char *text = getenv("CONTENT_LENGTH"), *end;
+    long long length;
+
+    if (text == NULL || *text == '\0')
+        return may_have_body() ? UNKNOWN : 0;
+    return lazy_value_number(text, UNKNOWN - 1, &length, &end) && *end == '\0' ? length : MALFORMED;
+}
+
 static int spool_stdin(struct lazy_body *body, const struct lazy_app *app, struct lazy_error *error)
 {
     static struct lazy_spool spool;
     static char buffer[LAZY_SPOOL_MEMORY];
+    ssize_t got;
 
     lazy_spool_begin(&spool, lazy_environment_tmpdir(), app->settings.max_body);
-    for (;;) {
-        ssize_t got = read(0, buffer, sizeof buffer);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
+    while ((got = read_stdin(NULL, buffer, sizeof buffer)) != 0) {
+        if (got < 0 && errno != EINTR)
             return lazy_error_set(error, LAZY_VISITOR_GONE, errno, "the visitor has gone");
-        if (got == 0)
-            break;
-        if (lazy_spool_write(&spool, buffer, (size_t)got, error) < 0)
+        if (got > 0 && lazy_spool_write(&spool, buffer, (size_t)got, error) < 0)
             return -1;
     }
     *body = (struct lazy_body){.length = spool.length, .fd = -1, .read = read_spool,
@@ -67,26 +81,22 @@ static int spool_stdin(struct lazy_body *body, const struct lazy_app *app, struc
 
 int lazy_body_begin(struct lazy_body *body, const struct lazy_app *app, struct lazy_error *error)
 {
-    const char *length = getenv("CONTENT_LENGTH"), *end;
-
-    *body = (struct lazy_body){.fd = 0, .read = read_stdin};
-    if (length == NULL || *length == '\0')
-        return may_have_body() ? spool_stdin(body, app, error) : 0;
-    if (!lazy_value_number(length, LLONG_MAX, &body->length, &end) || *end != '\0')
-        return lazy_error_set(error, LAZY_REQUEST, 0, "CONTENT_LENGTH can't be '%s'", length);
+    *body = (struct lazy_body){.length = announced(), .fd = 0, .read = read_stdin};
+    if (body->length == UNKNOWN)
+        return spool_stdin(body, app, error);
+    if (body->length == MALFORMED)
+        return lazy_error_set(error, LAZY_REQUEST, 0, "CONTENT_LENGTH can't be '%s'",
+                              getenv("CONTENT_LENGTH"));
     return 0;
 }
 
-void lazy_body_abandon(void)
+void lazy_body_drain(void)
 {
-    char rest[4096];
+    long long most = announced();
+    char rest[16384];
+    ssize_t got = 1;
 
-    if (shutdown(0, SHUT_RD) < 0) {
-        close(0); /* a pipe: its writer gets EPIPE */
-        return;
-    }
-    /* mod_cgid's one socket for both ways: closed with something unread in it, it would be reset, and
-     * what we have written lost with it (unix(7) queues; af_unix.c, unix_release_sock) */
-    while (recv(0, rest, sizeof rest, MSG_DONTWAIT) > 0)
-        ;
+    while (taken < most && (got > 0 || (got < 0 && errno == EINTR)))
+        got = read_stdin(NULL, rest, (long long)sizeof rest < most - taken ? sizeof rest
+                                                                           : (size_t)(most - taken));
 }

@@ -9,8 +9,9 @@
  * max-body, LAZY_SPOOL. */
 int lazy_body_begin(struct lazy_body *body, const struct lazy_app *app, struct lazy_error *error);
 
-/* Lets the web server know that nobody reads the rest. httpd's CGI modules read no reply before that,
- * or before they have sent the whole body. */
-void lazy_body_abandon(void);
+/* Reads what is left of stdin, for nobody. Before a reply that does not wait for it: httpd's CGI
+ * modules read nothing before they have sent the whole body, and call it an error if they can't; and
+ * mod_cgid's one socket for both ways would be reset, our reply in it, if we left something unread. */
+void lazy_body_drain(void);
 
 #endif

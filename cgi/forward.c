@@ -101,7 +101,7 @@ static int pass_reply(struct lazy_exchange *exchange, bool *begun, struct lazy_e
     if (got < 0)
         return -1;
     if (exchange->refused || !lazy_exchange_body_done(exchange))
-        lazy_body_abandon();
+        lazy_body_drain();
     *begun = true;
     if (send_kept(&kept) < 0)
         return cant_send(error);
@@ -153,6 +153,6 @@ void lazy_forward(const char *argument)
     lazy_page_log(file, error.sentence);
     if (begun)
         return; /* CGI has no way to say that a reply was cut short */
-    lazy_body_abandon();
+    lazy_body_drain();
     lazy_page_write(&error);
 }

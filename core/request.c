@@ -6,6 +6,12 @@
 
 #define PREFIX_MAX 24 /* room for the netstring's length and colon */
 
+static const char *const left_out[] = {
+    "CONTENT_LENGTH", "SCGI", /* the head has them already */
+    "HTTP_PROXY",             /* "httpoxy": a server's own HTTP client would take it for its proxy */
+    "HTTP_TRANSFER_ENCODING", /* the body's transfer coding is undone: RFC 3875, 4.2 */
+};
+
 static void append(struct lazy_request *request, const char *bytes, size_t length)
 {
     if (length <= request->size && request->needed <= request->size - length)
@@ -52,9 +58,11 @@ void lazy_request_begin(struct lazy_request *request, char *storage, size_t size
 void lazy_request_add(struct lazy_request *request, const char *name, size_t name_length,
                       const char *value)
 {
-    if (name_length == 0 || is_name(name, name_length, "CONTENT_LENGTH") ||
-        is_name(name, name_length, "SCGI") || is_name(name, name_length, "HTTP_PROXY"))
+    if (name_length == 0)
         return;
+    for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
+        if (is_name(name, name_length, left_out[i]))
+            return;
     if (is_name(name, name_length, "REQUEST_METHOD"))
         request->is_safe = is_safe_method(value);
     append_pair(request, name, name_length, value);

@@ -20,8 +20,7 @@ struct lazy_request {
 void lazy_request_begin(struct lazy_request *request, char *storage, size_t size,
                         long long content_length);
 
-/* Adds a variable. Left out: CONTENT_LENGTH and SCGI, which the head has already, HTTP_PROXY
- * ("httpoxy": it would set a server's own proxy), and names that are empty. */
+/* Adds a variable, unless its name is empty or one of those that are left out (request.c). */
 void lazy_request_add(struct lazy_request *request, const char *name, size_t name_length,
                       const char *value);
 
