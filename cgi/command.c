@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 static const char usage[] =
-    "lazyscgi " LAZYSCGI_VERSION ": forwards a CGI request to a SCGI server, started when it isn't running.\n"
+    "lazyscgi " LAZYSCGI_VERSION ": forwards a CGI request to an SCGI server, started when it isn't running.\n"
     "A web server runs it. Put this into cgi-bin/app.cgi, with your own paths and command:\n"
     "\n"
     "#!/home/me/bin/lazyscgi\n"
