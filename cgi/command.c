@@ -111,14 +111,15 @@ static int check(const char *file)
 
 int lazy_command(int argc, char **argv)
 {
-    const char *option = argc > 1 ? argv[1] : "";
+    const char *first = argc > 1 ? argv[1] : "";
 
-    if (argc == 2 && strcmp(option, "--version") == 0)
+    if (argc == 2 && strcmp(first, "--version") == 0)
         return print("lazyscgi " LAZYSCGI_VERSION "\n");
-    if (argc == 2 && strcmp(option, "--keys") == 0)
+    if (argc == 2 && strcmp(first, "--keys") == 0)
         return print_keys();
-    if (argc == 3 && strcmp(option, "--check") == 0)
+    if (argc == 3 && strcmp(first, "--check") == 0)
         return check(argv[2]);
-    print(usage);
-    return argc > 1;
+    if (argc == 2 && *first != '-') /* an owner has tried ./app.cgi in a shell */
+        return check(first);
+    return lazy_page_send(argc > 1 ? 2 : 1, usage, sizeof usage - 1) < 0 || argc > 1;
 }
