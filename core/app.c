@@ -140,6 +140,8 @@ static const char *locate(struct lazy_app *app, struct lazy_text *paths, const c
     char here[PATH_MAX];
     const char *folder, *slash;
 
+    while (strncmp(file, "./", 2) == 0)
+        file += 2;
     if (*file == '/')
         app->file = join(paths, file, "", "");
     else if (get_folder(here, sizeof here))
