@@ -180,6 +180,17 @@ enum lazy_outcome lazy_address_connect(const struct lazy_address *address, int w
     return outcome_of(errnum);
 }
 
+bool lazy_address_listens(const struct lazy_address *address)
+{
+    enum lazy_outcome outcome;
+    int fd;
+
+    outcome = lazy_address_connect(address, 0, &fd);
+    if (outcome == LAZY_UP)
+        close(fd);
+    return outcome == LAZY_UP || outcome == LAZY_FULL;
+}
+
 int lazy_address_peer(const struct lazy_address *address, int fd, uid_t *user, pid_t *pid)
 {
     if (address->to.any.sa_family != AF_UNIX)

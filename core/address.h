@@ -5,6 +5,7 @@
 #include "error.h"
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/un.h>
@@ -38,6 +39,9 @@ const char *lazy_address_path(const struct lazy_address *address);
  * many ms the kernel may keep us in a full Unix queue (0: none). A TCP connect waits at least a
  * second, for there a full queue and a slow network look alike. errno is set for LAZY_LOST. */
 enum lazy_outcome lazy_address_connect(const struct lazy_address *address, int wait, int *fd);
+
+/* Does somebody listen there? */
+bool lazy_address_listens(const struct lazy_address *address);
 
 /* Who listens at the other end of a Unix socket (unix(7), SO_PEERCRED): 1 and *user (-1 if it
  * could not be asked) and *pid (0 where the system does not tell); 0 for TCP, where nobody knows. */

@@ -30,9 +30,8 @@ struct lazy_error {
     char sentence[LAZY_SENTENCE_SIZE]; /* for the owner: what happened and what to do */
 };
 
-/* What a failure is called and what a visitor gets for it. */
+/* What a visitor gets for a failure. */
 struct lazy_failure_entry {
-    const char *name;   /* one word, for logs and tests */
     int status;         /* HTTP status */
     const char *reason; /* HTTP reason phrase */
     const char *page;   /* one sentence for the visitor: no paths, no commands */

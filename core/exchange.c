@@ -7,7 +7,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define UNTOUCHED_REPLAYS_MAX 10
+#define UNSEEN_REPLAYS_MAX 10
+#define QUEUED_REPLAYS_MAX 3
 
 static void rewind_request(struct lazy_exchange *exchange)
 {
@@ -23,6 +24,13 @@ static void rewind_request(struct lazy_exchange *exchange)
     exchange->in_hand = true;
 }
 
+static int connect_again(struct lazy_exchange *exchange, struct lazy_error *error)
+{
+    rewind_request(exchange);
+    exchange->fd = lazy_connect(exchange->app, exchange->front, &exchange->waited, error);
+    return exchange->fd < 0 ? -1 : 0;
+}
+
 int lazy_exchange_begin(struct lazy_exchange *exchange, const struct lazy_app *app,
                         const struct lazy_front *front, const struct lazy_request *request,
                         const struct lazy_body *body, struct lazy_error *error)
@@ -36,9 +44,7 @@ int lazy_exchange_begin(struct lazy_exchange *exchange, const struct lazy_app *a
     exchange->in_hand = true;
     exchange->answered = false;
     exchange->replays = 0;
-    rewind_request(exchange);
-    exchange->fd = lazy_connect(app, front, error);
-    return exchange->fd < 0 ? -1 : 0;
+    return connect_again(exchange, error);
 }
 
 static bool has_unsent(const struct lazy_exchange *exchange)
@@ -174,12 +180,15 @@ static ssize_t receive(struct lazy_exchange *exchange, char *buffer, size_t size
     }
 }
 
-/* Nothing of the request can have been seen, or it may be seen twice. */
+/* Nothing of the request can have been seen, or it may be seen twice; and once more if a server that
+ * is about to end has left it in its queue: the listening socket may outlive our first connection. */
 static bool may_replay(const struct lazy_exchange *exchange)
 {
+    bool may_be_queued = exchange->reset && !exchange->waited;
+
     if (exchange->head_sent == 0)
-        return exchange->replays < UNTOUCHED_REPLAYS_MAX;
-    return exchange->replays == 0 && exchange->request->is_safe &&
+        return exchange->replays < UNSEEN_REPLAYS_MAX;
+    return exchange->replays < (may_be_queued ? QUEUED_REPLAYS_MAX : 1) && exchange->request->is_safe &&
            (exchange->in_hand || exchange->body->rewind != NULL);
 }
 
@@ -192,9 +201,7 @@ static int replay(struct lazy_exchange *exchange, struct lazy_error *error)
                               "output is in %s", exchange->app->socket, exchange->app->log);
     exchange->replays++;
     lazy_exchange_end(exchange);
-    rewind_request(exchange);
-    exchange->fd = lazy_connect(exchange->app, exchange->front, error);
-    return exchange->fd < 0 ? -1 : 0;
+    return connect_again(exchange, error);
 }
 
 static int not_cgi(const struct lazy_exchange *exchange, const char *why, struct lazy_error *error)

@@ -36,6 +36,7 @@ struct lazy_exchange {
     bool reset;          /* the reply ended with a reset instead of an end */
     bool answered;       /* the reply's head has been handed out */
     bool received;       /* at least one byte of a reply has come */
+    bool waited;         /* the server was not there at once */
     int replays;         /* how often the request was sent again */
     char buffer[LAZY_EXCHANGE_BUFFER];
 };

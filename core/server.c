@@ -232,7 +232,7 @@ static enum lazy_progress go_on(struct lazy_attempt *attempt, enum lazy_outcome 
     }
 }
 
-int lazy_connect(const struct lazy_app *app, const struct lazy_front *front,
+int lazy_connect(const struct lazy_app *app, const struct lazy_front *front, bool *waited,
                  struct lazy_error *error)
 {
     struct lazy_attempt attempt = {.app = app, .front = front, .error = error,
@@ -240,7 +240,8 @@ int lazy_connect(const struct lazy_app *app, const struct lazy_front *front,
     enum lazy_outcome outcome = lazy_attempt_reach(&attempt, 0);
     enum lazy_progress progress;
 
-    if (outcome == LAZY_UP && !is_restart_due_now(&attempt))
+    *waited = outcome != LAZY_UP || is_restart_due_now(&attempt);
+    if (!*waited)
         return attempt.fd;
     attempt.begin = lazy_now();
     attempt.deadline = attempt.begin + app->settings.patience;

@@ -1,7 +1,7 @@
 #include "spawn.h"
 
 #include "folder.h"
-#include "text.h"
+#include "variables.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ENVIRONMENT_MAX 160 /* allowed names, LC_* ones, two of ours, LAZY_ENV_MAX of the app file */
 #ifdef HAVE__FORK
 #define FORK _Fork /* POSIX.1-2024: without handlers and locks that others have registered */
 #else
@@ -24,10 +23,6 @@
 #endif
 
 #define CANT_RUN 126        /* sh's exit status for a command that was found but can't be run */
-
-/* What the start command may see of the front's environment: nothing of a request. */
-static const char *const allowed[] = {"PATH", "HOME", "USER",   "LOGNAME", "SHELL",
-                                      "LANG", "TZ",   "TMPDIR", NULL};
 
 /* The limits httpd lowers for CGI programs (RLimitCPU and its kin) and those like them, which would
  * end a server that lives longer than a request. Not the stack (unlimited changes the memory layout
@@ -176,60 +171,6 @@ int lazy_spawn_log(const struct lazy_app *app)
     return fd;
 }
 
-static int is_allowed(const struct lazy_app *app, const char *variable)
-{
-    const char *equals = strchr(variable, '=');
-    size_t length = equals != NULL ? (size_t)(equals - variable) : strlen(variable);
-
-    for (int i = 0; i < app->settings.env_count; i++)
-        if (strncmp(app->settings.env[i], variable, length + 1) == 0)
-            return 0; /* the app file gives its own */
-    if (strncmp(variable, "LC_", 3) == 0)
-        return 1;
-    for (int i = 0; allowed[i] != NULL; i++)
-        if (strlen(allowed[i]) == length && strncmp(allowed[i], variable, length) == 0)
-            return 1;
-    return 0;
-}
-
-struct environment {
-    char *list[ENVIRONMENT_MAX + 1];
-    int count;
-    char text[2 * PATH_MAX + LAZY_APP_PATHS_MAX];
-};
-
-static void add(struct environment *environment, char *variable)
-{
-    if (environment->count < ENVIRONMENT_MAX)
-        environment->list[environment->count++] = variable;
-    environment->list[environment->count] = NULL;
-}
-
-static void add_named(struct environment *environment, struct lazy_text *text, const char *name,
-                      const char *value)
-{
-    char *start = text->start + text->length;
-
-    lazy_text_format(text, "%s=%s", name, value);
-    lazy_text_bytes(text, "", 1);
-    add(environment, start);
-}
-
-static void build_environment(struct environment *environment, const struct lazy_app *app)
-{
-    struct lazy_text text;
-
-    environment->count = 0;
-    lazy_text_begin(&text, environment->text, sizeof environment->text);
-    for (char *const *at = app->environment; at != NULL && *at != NULL; at++)
-        if (is_allowed(app, *at) && environment->count < ENVIRONMENT_MAX - LAZY_ENV_MAX - 2)
-            add(environment, *at);
-    add_named(environment, &text, "LAZYSCGI_SOCKET", app->socket);
-    add_named(environment, &text, "LAZYSCGI_APP", app->file);
-    for (int i = 0; i < app->settings.env_count; i++)
-        add(environment, (char *)app->settings.env[i]);
-}
-
 /* Tells the app's log why nothing was run. */
 static void complain(const char *what, const char *name)
 {
@@ -244,49 +185,46 @@ static void complain(const char *what, const char *name)
     _exit(CANT_RUN);
 }
 
-static void run_command(const struct lazy_app *app, int log, int go)
+static void run_command(const struct lazy_app *app, int log, int (*prepare)(void *context),
+                        void *context)
 {
-    char *const arguments[] = {"sh", "-c", (char *)app->settings.start, NULL};
-    struct environment environment;
-    ssize_t got;
-    char byte;
+    char *arguments[] = {(char *)"sh", (char *)"-c", (char *)app->settings.start, NULL};
+    struct lazy_variables variables;
 
     setsid();
     reset_signals();
-    while ((got = read(go, &byte, 1)) < 0 && errno == EINTR)
-        ;
-    if (got != 1)
-        _exit(CANT_RUN); /* the starter has gone without recording us */
     set_standard(0, log); /* the starter's own stdin is /dev/null already */
+    if (prepare(context) < 0)
+        complain("can't write the state in ", app->state_dir);
     close_except(NULL, 0);
     raise_limits();
     umask(umask(022) | 022);
-    build_environment(&environment, app);
+    lazy_variables_set(&variables, app);
     if (chdir(app->directory) < 0)
         complain("can't enter the folder ", app->directory);
-    execve("/bin/sh", arguments, environment.list);
+    execve("/bin/sh", arguments, variables.list);
     complain("can't run ", "/bin/sh");
 }
 
-pid_t lazy_spawn_command(const struct lazy_app *app, int log, int *go)
+pid_t lazy_spawn_command(const struct lazy_app *app, int log, int (*prepare)(void *context),
+                         void *context)
 {
-    int gate[2];
+    int ready[2], errnum;
+    char nothing;
     pid_t child;
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, gate) < 0)
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ready) < 0)
         return -1;
     child = FORK();
+    errnum = errno;
     if (child == 0) {
-        close(gate[1]); /* or the end of the starter would not be seen */
-        run_command(app, log, gate[0]);
+        close(ready[0]); /* ready[1] goes with all the others */
+        run_command(app, log, prepare, context);
     }
-    close(gate[0]);
-    if (child < 0) {
-        int errnum = errno;
-        close(gate[1]);
-        errno = errnum;
-        return -1;
-    }
-    *go = gate[1];
+    close(ready[1]);
+    while (child > 0 && recv(ready[0], &nothing, 1, 0) < 0 && errno == EINTR)
+        ;
+    close(ready[0]);
+    errno = errnum;
     return child;
 }

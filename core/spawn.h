@@ -15,9 +15,11 @@ int lazy_spawn_detached(void (*run)(void *context), void *context, const int *ke
 /* Opens the app's log for appending. -1 and errno. */
 int lazy_spawn_log(const struct lazy_app *app);
 
-/* Forks the app's start command as leader of its own session, but lets it run only once a byte comes
- * through *go: if the caller ends before, the command never runs. stdout and stderr are `log`.
- * Returns its pid, a child of the caller; -1 and errno. The caller closes *go. */
-pid_t lazy_spawn_command(const struct lazy_app *app, int log, int *go);
+/* Forks the app's start command as leader of its own session, with stdout and stderr in `log`. In the
+ * child `prepare` comes first, while it still has the caller's descriptors; if it returns -1 and errno,
+ * the command is not run. Returns when all that is done; the pid, a child of the caller, or -1 and
+ * errno. */
+pid_t lazy_spawn_command(const struct lazy_app *app, int log, int (*prepare)(void *context),
+                         void *context);
 
 #endif

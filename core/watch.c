@@ -1,0 +1,135 @@
+#include "watch.h"
+
+#include "deadline.h"
+#include "text.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PROBE_STEP_MS 4  /* at most, between two looks for the server */
+#define VANISHED_MS 5000 /* for a server that was left behind by a command we can't ask */
+#define WATCH_STEP_MS 10 /* at most, between two looks at a process that isn't our child */
+
+/* The reason of a failure: what happened, a number, and what it means. */
+static void set_reason(struct lazy_state *state, const char *what, int number, const char *meaning)
+{
+    struct lazy_text text;
+
+    lazy_text_begin(&text, state->reason, sizeof state->reason);
+    lazy_text_format(&text, "the start command %s%d%s", what, number, meaning);
+}
+
+static void set_timeout_reason(struct lazy_state *state, const struct lazy_app *app)
+{
+    struct lazy_text text;
+
+    lazy_text_begin(&text, state->reason, sizeof state->reason);
+    lazy_text_format(&text, "no server listened at %s within 'start-timeout', ", app->socket);
+    lazy_text_duration(&text, app->settings.start_timeout);
+}
+
+enum command_fate { COMMAND_RUNS, COMMAND_LEFT, COMMAND_FAILED };
+
+/* How the start command fares; its exit status 0 means that it has left a server behind. It isn't
+ * reaped: as a zombie it keeps its number, and its session's, from coming round. */
+static enum command_fate look_at_command(struct lazy_state *state, bool is_child)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    if (!is_child)
+        return lazy_process_alive(&state->command) ? COMMAND_RUNS : COMMAND_LEFT;
+    if (waitid(P_PID, (id_t)state->command.pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+        info.si_pid == 0)
+        return COMMAND_RUNS;
+    if (info.si_code == CLD_EXITED) {
+        state->exit_status = info.si_status;
+        if (info.si_status == 0)
+            return COMMAND_LEFT;
+        set_reason(state, "exited with status ", info.si_status,
+                   info.si_status == 127   ? " (command not found)"
+                   : info.si_status == 126 ? " (command can't be run)"
+                                           : "");
+    } else {
+        state->signal = info.si_status;
+        set_reason(state, "was ended by signal ", info.si_status, "");
+    }
+    return COMMAND_FAILED;
+}
+
+static void on_child(int number)
+{
+    (void)number; /* only to end ppoll */
+}
+
+/* SIGCHLD gets in only while ppoll sleeps: so no end of the command can slip through before it. */
+void lazy_watch_prepare(void)
+{
+    struct sigaction action;
+    sigset_t blocked;
+
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_child;
+    sigaction(SIGCHLD, &action, NULL);
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &blocked, NULL);
+}
+
+/* Sleeps until the leader speaks or goes, the command ends, or `timeout` ms. True: it has spoken. */
+static bool listen_to_leader(struct lazy_starter *starter, int timeout)
+{
+    struct timespec limit = {.tv_sec = timeout / 1000, .tv_nsec = timeout % 1000 * 1000000L};
+    struct pollfd link = {.fd = starter->link, .events = POLLIN};
+    sigset_t none;
+    char byte;
+
+    sigemptyset(&none);
+    if (ppoll(&link, 1, &limit, &none) <= 0 || link.revents == 0)
+        return false;
+    if (recv(starter->link, &byte, 1, MSG_DONTWAIT) == 1)
+        return true;
+    close(starter->link);
+    starter->link = -1;
+    return false;
+}
+
+static long long time_left(const struct lazy_starter *starter, bool is_child)
+{
+    long long whole = starter->app->settings.start_timeout;
+    long long passed = is_child ? 0 : ((long long)time(NULL) - starter->state.started) * 1000;
+
+    return passed < 0 || passed > whole ? 0 : whole - passed; /* < 0: the clock was set back */
+}
+
+enum lazy_watch lazy_watch(struct lazy_starter *starter, bool is_child)
+{
+    struct lazy_state *state = &starter->state;
+    long long begin = lazy_now(), deadline = begin + time_left(starter, is_child);
+
+    for (;;) {
+        bool alone = starter->link < 0; /* the leader has gone: we look for the server ourselves */
+        int left = lazy_deadline_left(deadline);
+        int step = lazy_step(lazy_now() - begin, alone ? PROBE_STEP_MS : WATCH_STEP_MS);
+        enum command_fate fate;
+
+        if (!alone && is_child)
+            step = left;
+        if (listen_to_leader(starter, step < left ? step : left) ||
+            (alone && lazy_address_listens(&starter->app->address)))
+            return LAZY_WATCH_UP;
+        fate = look_at_command(state, is_child);
+        if (fate == COMMAND_FAILED)
+            return LAZY_WATCH_FAILED;
+        if (fate == COMMAND_LEFT && !is_child && (left == 0 || lazy_now() - begin >= VANISHED_MS))
+            return LAZY_WATCH_VANISHED;
+        if (left > 0)
+            continue;
+        set_timeout_reason(state, starter->app);
+        return LAZY_WATCH_FAILED;
+    }
+}
