@@ -3,6 +3,7 @@
 #include "attempt.h"
 #include "bell.h"
 #include "deadline.h"
+#include "due.h"
 #include "folder.h"
 #include "leader.h"
 #include "lock.h"
@@ -13,47 +14,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SLICE_MS 250 /* how long we stay in the kernel's line before we look for the visitor */
 #define NET_MS 250   /* a bell that was deleted never rings: look again anyway */
 #define NO_BELL_STEP_MS 20
 #define BUSY_RETRY_S 2
-
-/* Does the state tell of another app file than ours, and is ours the present one? Who has read the
- * file before it was touched must not undo what others have started since. */
-static bool is_touched(const struct lazy_app *app, const struct lazy_state *state)
-{
-    struct lazy_app_stamp now;
-
-    return strcmp(state->stamp, app->stamp.text) != 0 && lazy_app_stamp(&now, app->file) == 0 &&
-           strcmp(now.text, app->stamp.text) == 0;
-}
-
-static bool is_restart_due(const struct lazy_app *app, const struct lazy_state *state)
-{
-    switch (state->outcome) {
-    case LAZY_STATE_STOPPING:
-        return true;
-    case LAZY_STATE_UP:
-    case LAZY_STATE_STARTING:
-        return is_touched(app, state);
-    default: /* a server is there, but not by our start */
-        return false;
-    }
-}
-
-static bool is_backed_off(const struct lazy_app *app, const struct lazy_state *state)
-{
-    /* a clock set back must not keep the server down: no pause is longer than a minute */
-    long long left = state->next_start - (long long)time(NULL);
-
-    return state->outcome == LAZY_STATE_FAILED && left > 0 && left <= LAZY_BACK_OFF_MAX_S + 1 &&
-           !is_touched(app, state);
-}
 
 static enum lazy_progress too_busy(struct lazy_attempt *attempt)
 {
@@ -84,7 +51,7 @@ static bool is_restart_due_now(struct lazy_attempt *attempt)
         return false;
     lazy_text_begin(&text, path, sizeof path);
     lazy_text_format(&text, "%s/%s.state", app->state_dir, app->name);
-    return lazy_state_read(AT_FDCWD, path, &state) && is_restart_due(app, &state);
+    return lazy_state_read(AT_FDCWD, path, &state) && lazy_due_restart(app, &state);
 }
 
 static enum lazy_progress begin_start(struct lazy_attempt *attempt, struct lazy_starter *starter)
@@ -129,11 +96,11 @@ static enum lazy_progress decide(struct lazy_attempt *attempt, int lock)
     uid_t user;
 
     lazy_state_read(attempt->folder, attempt->names.state, &starter.state);
-    starter.restart = outcome != LAZY_DOWN && is_restart_due(app, &starter.state);
+    starter.restart = outcome != LAZY_DOWN && lazy_due_restart(app, &starter.state);
     if (starter.restart && outcome == LAZY_UP &&
         lazy_address_peer(&app->address, attempt->fd, &user, &starter.server.pid))
         starter.server.start = lazy_process_start(starter.server.pid);
-    if (outcome == LAZY_DOWN && !is_backed_off(app, &starter.state))
+    if (outcome == LAZY_DOWN && !lazy_due_later(app, &starter.state))
         return begin_start(attempt, &starter);
     if (starter.restart)
         return begin_start(attempt, &starter);
@@ -181,7 +148,7 @@ static enum lazy_progress start_once(struct lazy_attempt *attempt)
     }
     /* before the lock, so that all who waited for a start that failed learn it at once */
     lazy_state_read(attempt->folder, attempt->names.state, &state);
-    if (attempt->fd < 0 && is_backed_off(attempt->app, &state))
+    if (attempt->fd < 0 && lazy_due_later(attempt->app, &state))
         return (enum lazy_progress)lazy_starter_failure(attempt->app, &state, attempt->error);
     switch (lazy_lock_take(attempt->folder, attempt->names.lock, &lock, attempt->error)) {
     case LAZY_LOCK_TAKEN:

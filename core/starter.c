@@ -1,5 +1,6 @@
 #include "starter.h"
 
+#include "due.h"
 #include "lock.h"
 #include "spawn.h"
 #include "stop.h"
@@ -89,17 +90,13 @@ static void record_failure(struct lazy_starter *starter)
 {
     struct lazy_state *state = &starter->state;
     struct lazy_error message;
-    long long pause = 1;
 
     lazy_stop_session(&state->command);
-    for (long long i = 0; i < state->failures && pause < LAZY_BACK_OFF_MAX_S; i++)
-        pause *= 2;
-    if (pause > LAZY_BACK_OFF_MAX_S)
-        pause = LAZY_BACK_OFF_MAX_S;
     state->outcome = LAZY_STATE_FAILED;
     state->ended = time(NULL);
     state->failures++;
-    state->next_start = state->ended + pause + 1; /* the present second is partly over */
+    /* one more, for the present second is partly over */
+    state->next_start = state->ended + lazy_due_pause(state->failures) + 1;
     if (record(starter) < 0)
         return;
     lazy_starter_failure(starter->app, state, &message);

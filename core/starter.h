@@ -11,8 +11,6 @@
 
 #include <limits.h>
 
-#define LAZY_BACK_OFF_MAX_S 60 /* longest pause after failed starts */
-
 /* The names of an app's files in its state folder. */
 struct lazy_names {
     char lock[NAME_MAX + 1];

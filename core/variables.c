@@ -12,8 +12,11 @@ static const char *const allowed[] = {"PATH", "HOME", "USER",   "LOGNAME", "SHEL
 static bool is_allowed(const struct lazy_app *app, const char *variable)
 {
     const char *equals = strchr(variable, '=');
-    size_t length = equals != NULL ? (size_t)(equals - variable) : strlen(variable);
+    size_t length;
 
+    if (equals == NULL)
+        return false;
+    length = (size_t)(equals - variable);
     for (int i = 0; i < app->settings.env_count; i++)
         if (strncmp(app->settings.env[i], variable, length + 1) == 0)
             return false; /* the app file gives its own */

@@ -27,6 +27,10 @@ struct lazy_app *unit_app(const char *text);
 /* Listens at a Unix socket; returns the descriptor. */
 int unit_listen(const char *path, int backlog);
 
+/* Whether `holds` does in a child that isn't root, who may do everything; true, and says so, where
+ * root can't become another user. */
+bool unit_as_user(bool (*holds)(void));
+
 /* Waits until the condition is true, or fails the test after ten seconds. */
 #define unit_wait(condition)                                                                        \
     do {                                                                                             \
@@ -39,12 +43,17 @@ int unit_listen(const char *path, int backlog);
 /* How many descriptors this process has open. */
 int unit_descriptors(void);
 
-/* One for each file of core/ that has tests of its own. */
+/* One for each file of core/. */
 Suite *address_suite(void);
 Suite *app_suite(void);
+Suite *attempt_suite(void);
+Suite *bell_suite(void);
+Suite *deadline_suite(void);
+Suite *due_suite(void);
 Suite *error_suite(void);
 Suite *exchange_suite(void);
 Suite *folder_suite(void);
+Suite *leader_suite(void);
 Suite *lines_suite(void);
 Suite *lock_suite(void);
 Suite *process_suite(void);
@@ -52,10 +61,14 @@ Suite *reply_suite(void);
 Suite *request_suite(void);
 Suite *server_suite(void);
 Suite *settings_suite(void);
+Suite *spawn_suite(void);
 Suite *spool_suite(void);
 Suite *starter_suite(void);
 Suite *state_suite(void);
+Suite *stop_suite(void);
 Suite *text_suite(void);
 Suite *value_suite(void);
+Suite *variables_suite(void);
+Suite *watch_suite(void);
 
 #endif
