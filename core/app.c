@@ -141,7 +141,8 @@ static const char *locate(struct lazy_app *app, struct lazy_text *paths, const c
     const char *folder, *slash;
 
     while (strncmp(file, "./", 2) == 0)
-        file += 2;
+        for (file++; *file == '/'; file++)
+            ;
     if (*file == '/')
         app->file = join(paths, file, "", "");
     else if (get_folder(here, sizeof here))
@@ -179,6 +180,15 @@ static const char *resolve_socket(struct lazy_text *paths, const char *folder, c
     return resolve(paths, folder, socket);
 }
 
+/* A slash at its end would let a link pass for the folder: see lazy_folder_open(). */
+static void cut_slashes(char *path)
+{
+    size_t length = strlen(path);
+
+    while (length > 1 && path[length - 1] == '/')
+        path[--length] = '\0';
+}
+
 static int resolve_all(struct lazy_app *app, struct lazy_text *paths, const char *folder,
                        struct lazy_error *error)
 {
@@ -189,6 +199,7 @@ static int resolve_all(struct lazy_app *app, struct lazy_text *paths, const char
                                          : "/";
     app->state_dir = settings->state_dir ? resolve(paths, folder, settings->state_dir)
                                          : default_state_dir(paths, folder);
+    cut_slashes((char *)app->state_dir);
     app->log = settings->log ? resolve(paths, folder, settings->log)
                              : join(paths, app->state_dir, "/", join(paths, app->name, ".log", ""));
     app->socket = settings->socket
@@ -196,6 +207,8 @@ static int resolve_all(struct lazy_app *app, struct lazy_text *paths, const char
                       : join(paths, app->state_dir, "/", join(paths, app->name, ".sock", ""));
     if (paths->cut || strlen(app->name) + SUFFIX_MAX > NAME_MAX)
         return fail(0, "the paths of this app are too long", error);
+    if (strchr(app->file, '\n') != NULL) /* it would begin a line of the state, or of a log */
+        return fail(0, "the app file's path must not hold a line end", error);
     if (lazy_address_parse(&app->address, app->socket, error) == 0)
         return 0;
     return app->socket_line > 0 ? fail_at(app->socket_line, error) : -1;

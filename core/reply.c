@@ -10,15 +10,20 @@ static bool is_token_char(char c)
            (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
-/* "Name: value": no NUL, and no CR that httpd or a browser could take for a line's end. */
+/* No NUL, and no CR that httpd or a browser could take for a line's end. */
+static bool is_clean(const char *line, size_t length)
+{
+    return memchr(line, '\0', length) == NULL && memchr(line, '\r', length) == NULL;
+}
+
+/* "Name: value" */
 static bool is_field(const char *line, size_t length)
 {
     size_t name = 0;
 
     while (name < length && is_token_char(line[name]))
         name++;
-    return name > 0 && name < length && line[name] == ':' &&
-           memchr(line, '\0', length) == NULL && memchr(line, '\r', length) == NULL;
+    return name > 0 && name < length && line[name] == ':' && is_clean(line, length);
 }
 
 /* "HTTP/1.1 200 OK", "HTTP/1.0 400", "HTTP/2 200": the length up to the digits of the status. */
@@ -26,7 +31,7 @@ static size_t http_prefix(const char *line, size_t length)
 {
     size_t at = 5;
 
-    if (length < 5 || memcmp(line, "HTTP/", 5) != 0)
+    if (length < 5 || memcmp(line, "HTTP/", 5) != 0 || !is_clean(line, length))
         return 0;
     while (at < length && ((line[at] >= '0' && line[at] <= '9') || line[at] == '.'))
         at++;

@@ -9,7 +9,7 @@ bool lazy_value_number(const char *text, long long most, long long *number, cons
 
     for (; *at >= '0' && *at <= '9'; at++) {
         int digit = *at - '0';
-        if (sum > (most - digit) / 10)
+        if (digit > most || sum > (most - digit) / 10)
             return false;
         sum = sum * 10 + digit;
     }

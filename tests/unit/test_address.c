@@ -147,8 +147,10 @@ START_TEST(unix_sockets_are_up_or_down)
 
         ck_assert_int_eq(listen(listener, 5), 0);
         ck_assert_int_eq(try_connect(&address, waits[_i]), LAZY_UP);
+        ck_assert(lazy_address_listens(&address));
         close(listener);
         ck_assert_int_eq(try_connect(&address, waits[_i]), LAZY_DOWN); /* a leftover file */
+        ck_assert(!lazy_address_listens(&address));
         ck_assert_int_eq(unlink("app.sock"), _i < 2 ? 0 : -1);
     }
     ck_assert_int_eq(unit_descriptors(), before);
@@ -184,7 +186,7 @@ static void is_full(const struct lazy_address *address, int wait, int least, int
     ck_assert_int_lt(lazy_now() - begin, most);
 }
 
-/* A port that is bound, but not listened at, refuses like a closed one, and nobody else takes it. */
+/* A port that is bound but not listened at refuses like a closed one, and nobody else takes it. */
 START_TEST(tcp_ports_are_up_down_or_full)
 {
     struct lazy_address address = parse(_i == 0 ? "localhost:1" : "[::1]:1");
@@ -219,6 +221,7 @@ START_TEST(a_full_unix_queue_is_told)
 
     fill(&address);
     is_full(&address, 0, 0, 5000);
+    ck_assert(lazy_address_listens(&address));
     is_full(&address, 50, 40, 5000);
     ck_assert_int_eq(sigaction(SIGALRM, &action, &before), 0);
     ck_assert_int_eq(setitimer(ITIMER_REAL, &often, NULL), 0);

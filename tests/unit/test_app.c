@@ -25,14 +25,14 @@ static void refused(const char *file, const char *part)
 
     ck_assert_int_eq(lazy_app_load(&app, file, &error), -1);
     ck_assert_int_eq(error.failure, LAZY_APP);
-    ck_assert_msg(strstr(error.sentence, part) != NULL, "'%s' is not in '%s'", part, error.sentence);
+    ck_assert_msg(strstr(error.sentence, part), "'%s' is not in '%s'", part, error.sentence);
     ck_assert_int_eq(unit_descriptors(), before);
 }
 
 START_TEST(every_key_is_read)
 {
     struct lazy_app *all = unit_app("#!/usr/bin/lazyscgi\r\nstart = exec server --quiet\r\n"
-                                    "  socket=127.0.0.1:8123\r\ndirectory = /srv\r\n"
+                                    "  socket=[::1]:8123\r\ndirectory = /srv\r\n"
                                     "state-dir = /state\r\nlog = /log\r\nenv = A=1 \r\n"
                                     "env = B = 2\r\nstart-timeout = 1m\r\npatience = 10s\r\n"
                                     "response-timeout = 500ms\r\nmax-body = 10M"); /* no end */
@@ -41,8 +41,8 @@ START_TEST(every_key_is_read)
 
     snprintf(strings, sizeof strings, "%s, %s, %s, %s, %s, %s, %s", settings->start, all->socket,
              all->directory, all->state_dir, all->log, settings->env[0], settings->env[1]);
-    ck_assert_str_eq(strings, "exec server --quiet, 127.0.0.1:8123, /srv, /state, /log, A=1, B = 2");
-    ck_assert(all->socket_line == 3 && all->address.to.any.sa_family == AF_INET);
+    ck_assert_str_eq(strings, "exec server --quiet, [::1]:8123, /srv, /state, /log, A=1, B = 2");
+    ck_assert(all->socket_line == 3 && all->address.to.any.sa_family == AF_INET6);
     ck_assert(settings->start_timeout == 60000 && settings->patience == 10000);
     ck_assert(settings->response_timeout == 500 && settings->max_body == 10 << 20);
     ck_assert_int_eq(settings->env_count, 2);
@@ -84,6 +84,8 @@ static const struct {
     {"directory = www", offsetof(struct lazy_app, directory), "+/www"},
     {"directory = ../a b", offsetof(struct lazy_app, directory), "+/../a b"},
     {"state-dir = state", offsetof(struct lazy_app, state_dir), "+/state"},
+    {"state-dir = state//", offsetof(struct lazy_app, state_dir), "+/state"},
+    {"state-dir = /", offsetof(struct lazy_app, state_dir), "/"},
     {"state-dir = state", offsetof(struct lazy_app, log), "+/state/app.cgi.log"},
     {"state-dir = state", offsetof(struct lazy_app, socket), "+/state/app.cgi.sock"},
     {"log = my.log", offsetof(struct lazy_app, log), "+/my.log"},
@@ -229,6 +231,15 @@ START_TEST(long_paths_are_refused)
 }
 END_TEST
 
+/* It would begin a line of the state. */
+START_TEST(line_ends_in_paths_are_refused)
+{
+    ck_assert_int_eq(mkdir("odd\nname", 0700), 0);
+    unit_write("odd\nname/app.cgi", "socket = localhost:80\n", 0700);
+    refused("odd\nname/app.cgi", "must not hold a line end");
+}
+END_TEST
+
 /* Sets the file's times; what the stamp is then. */
 static const char *stamp_at(long long read_time, long long written, long nanoseconds)
 {
@@ -271,6 +282,7 @@ Suite *app_suite(void)
     tcase_add_test(tcase, what_can_not_be_read_is_refused);
     tcase_add_test(tcase, what_is_no_small_text_is_refused);
     tcase_add_test(tcase, long_paths_are_refused);
+    tcase_add_test(tcase, line_ends_in_paths_are_refused);
     tcase_add_test(tcase, stamps_change_when_the_file_is_touched);
     return suite;
 }

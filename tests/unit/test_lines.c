@@ -18,6 +18,7 @@ static const struct {
     {"\n# one\n\na = 1\n\n\nb=2\n", "4:a=1;7:b=2;"},
     {"a = 1\r\nb = 2\r\n\r\n#\r\nc = 3\r\n", "1:a=1;2:b=2;5:c=3;"},
     {"a = 1\r", "1:a=1;"},
+    {"\ra = \r1\n", "1:a=1;"},
     {" \t a \t = \t b c \t \n", "1:a=b c;"},
     {"a =", "1:a=;"},
     {"a =  \nb==c\n", "1:a=;2:b==c;"},

@@ -59,7 +59,7 @@ static enum lazy_lock take(int *fd)
     return lazy_lock_take(folder, "lock", fd, &error);
 }
 
-START_TEST(test_taken_held_released)
+START_TEST(taken_held_and_released)
 {
     struct stat status;
     int fd, other;
@@ -98,7 +98,7 @@ static pid_t keep_copy(int *gate)
     return child;
 }
 
-START_TEST(test_held_by_copy)
+START_TEST(a_copy_holds_it_too)
 {
     int fd, other, gate, status;
     pid_t child;
@@ -176,7 +176,7 @@ static void race_processes(struct race *race)
 
 static void (*const races[])(struct race *) = {race_threads, race_processes};
 
-START_TEST(test_one_winner)
+START_TEST(one_winner_of_each_race)
 {
     struct race *race = mmap(NULL, sizeof *race, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
                              -1, 0);
@@ -195,7 +195,7 @@ START_TEST(test_one_winner)
 }
 END_TEST
 
-START_TEST(test_deleted_while_held)
+START_TEST(deleted_while_held)
 {
     int old, new, other;
 
@@ -245,17 +245,14 @@ static int refuse(void)
 static const struct {
     int (*hook)(void);
     enum lazy_lock lock;
-    int flocks_least, flocks_most; /* with the hook in place */
-    int errnum;                    /* -1: any */
+    int flocks_least; /* with the hook in place */
 } windows[] = {
-    {delete_once, LAZY_LOCK_TAKEN, 1, 1, 0},
-    {replace_once, LAZY_LOCK_HELD, 1, 1, 0},
-    {delete_always, LAZY_LOCK_ERROR, 10, 1000, -1},
-    {interrupt_once, LAZY_LOCK_TAKEN, 1, 1, 0},
-    {refuse, LAZY_LOCK_ERROR, 1, 1, ENOLCK},
+    {delete_once, LAZY_LOCK_TAKEN, 1},    {replace_once, LAZY_LOCK_HELD, 1},
+    {delete_always, LAZY_LOCK_ERROR, 10}, {interrupt_once, LAZY_LOCK_TAKEN, 1},
+    {refuse, LAZY_LOCK_ERROR, 1},
 };
 
-START_TEST(test_between_open_and_flock)
+START_TEST(disturbed_between_open_and_flock)
 {
     struct stat held, named;
     int fd;
@@ -265,48 +262,33 @@ START_TEST(test_between_open_and_flock)
     ck_assert_int_eq(take(&fd), windows[_i].lock);
     before_flock = NULL;
     ck_assert_int_ge(flocks, windows[_i].flocks_least);
-    ck_assert_int_le(flocks, windows[_i].flocks_most);
     if (windows[_i].lock == LAZY_LOCK_TAKEN) { /* the file that others will find */
         ck_assert_int_eq(fstat(fd, &held), 0);
         ck_assert_int_eq(stat("lock", &named), 0);
         ck_assert_uint_eq(held.st_ino, named.st_ino);
         lazy_lock_release(fd);
     }
-    if (windows[_i].lock == LAZY_LOCK_ERROR) {
+    if (windows[_i].lock == LAZY_LOCK_ERROR)
         ck_assert_int_eq(error.failure, LAZY_FOLDER);
-        ck_assert(windows[_i].errnum < 0 || error.errnum == windows[_i].errnum);
-    }
+    if (windows[_i].hook == refuse)
+        ck_assert_int_eq(error.errnum, ENOLCK);
     if (rival >= 0)
         lazy_lock_release(rival);
 }
 END_TEST
 
-static void make_link(void)
-{
-    unit_write("other", "", 0600);
-    ck_assert_int_eq(symlink("other", "lock"), 0);
-}
-
-static void make_dangling_link(void)
-{
-    ck_assert_int_eq(symlink("nowhere", "lock"), 0);
-}
-
-static void make_folder(void)
-{
-    ck_assert_int_eq(mkdir("lock", 0700), 0);
-}
-
 static const struct {
-    void (*make)(void);
+    const char *target; /* of a link; NULL: a folder */
     int errnum;
-} obstacles[] = {{make_link, ELOOP}, {make_dangling_link, ELOOP}, {make_folder, EISDIR}};
+} obstacles[] = {{"other", ELOOP}, {"nowhere", ELOOP}, {NULL, EISDIR}};
 
-START_TEST(test_refused)
+START_TEST(links_and_folders_are_refused)
 {
     int fd;
 
-    obstacles[_i].make();
+    unit_write("other", "", 0600);
+    ck_assert_int_eq(obstacles[_i].target != NULL ? symlink(obstacles[_i].target, "lock")
+                                                  : mkdir("lock", 0700), 0);
     ck_assert_int_eq(take(&fd), LAZY_LOCK_ERROR);
     ck_assert_int_eq(error.failure, LAZY_FOLDER);
     ck_assert_int_eq(error.errnum, obstacles[_i].errnum);
@@ -323,11 +305,11 @@ Suite *lock_suite(void)
     TCase *tcase = unit_case(suite, "lock");
 
     tcase_add_checked_fixture(tcase, begin, end);
-    tcase_add_test(tcase, test_taken_held_released);
-    tcase_add_test(tcase, test_held_by_copy);
-    tcase_add_loop_test(tcase, test_one_winner, 0, COUNT(races));
-    tcase_add_test(tcase, test_deleted_while_held);
-    tcase_add_loop_test(tcase, test_between_open_and_flock, 0, COUNT(windows));
-    tcase_add_loop_test(tcase, test_refused, 0, COUNT(obstacles));
+    tcase_add_test(tcase, taken_held_and_released);
+    tcase_add_test(tcase, a_copy_holds_it_too);
+    tcase_add_loop_test(tcase, one_winner_of_each_race, 0, COUNT(races));
+    tcase_add_test(tcase, deleted_while_held);
+    tcase_add_loop_test(tcase, disturbed_between_open_and_flock, 0, COUNT(windows));
+    tcase_add_loop_test(tcase, links_and_folders_are_refused, 0, COUNT(obstacles));
     return suite;
 }

@@ -118,19 +118,17 @@ static bool is_settled(void)
     return true;
 }
 
-static int listen_at(const struct sockaddr_un *address, uid_t user)
+static void listen_at(const struct sockaddr_un *address)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (bind(fd, (const struct sockaddr *)address, sizeof *address) < 0 || setuid(user) < 0 ||
-        listen(fd, 64) < 0)
+    if (bind(fd, (const struct sockaddr *)address, sizeof *address) < 0 || listen(fd, 64) < 0)
         _exit(1);
-    return fd;
 }
 
 /* Makes a server each time that a start command has opened the FIFO `go`, as a process of its own that
  * can be stopped; nobody has to wait for that but the kernel. */
-static void keep(uid_t user)
+static void keep(void)
 {
     int ends[2];
 
@@ -155,7 +153,7 @@ static void keep(uid_t user)
         close(go);
         if (fork() > 0)
             continue;
-        listen_at(&app->address.to.un, user);
+        listen_at(&app->address.to.un);
         _exit(read(ends[1], &byte, 1) == 0 ? 0 : 1); /* until the test ends */
     }
 }
@@ -190,7 +188,7 @@ static pid_t server_of(int fd)
     return pid;
 }
 
-START_TEST(test_nobody_listens)
+START_TEST(nobody_listens_and_nobody_can_be_started)
 {
     app = unit_app("socket = ./s");
     expect_failure(LAZY_UNREACHABLE);
@@ -200,7 +198,7 @@ START_TEST(test_nobody_listens)
 END_TEST
 
 /* The healthy path leaves no trace. */
-START_TEST(test_listens)
+START_TEST(a_server_that_is_up_leaves_no_trace)
 {
     int server, fd;
 
@@ -234,7 +232,7 @@ static void set_next_start(long long in_seconds)
     write_state(&state);
 }
 
-START_TEST(test_failing_command)
+START_TEST(after_a_failed_start_the_next_is_due_later)
 {
     struct lazy_state state;
 
@@ -274,7 +272,7 @@ static const struct {
     {"start = true\nstart-timeout = 200ms\npatience = 20s", "start-timeout"},
 };
 
-START_TEST(test_failing)
+START_TEST(failing_starts)
 {
     app = unit_app(failing[_i].text);
     expect_failure(LAZY_START);
@@ -283,12 +281,12 @@ START_TEST(test_failing)
 }
 END_TEST
 
-START_TEST(test_leftover_socket)
+START_TEST(a_leftover_socket_is_no_obstacle)
 {
     app = unit_app(GOES_UP);
     ck_assert_int_eq(mkdir(app->state_dir, 0700), 0);
     close(unit_listen(app->socket, 1));
-    keep(geteuid());
+    keep();
     expect_up();
     ck_assert(waited);
     ck_assert_str_eq(starts(), "x\n");
@@ -377,16 +375,16 @@ static int meet_by_processes(void)
 
 static int (*const herds[])(void) = {meet_by_threads, meet_by_processes};
 
-START_TEST(test_herd)
+START_TEST(a_herd_at_a_cold_server)
 {
     app = unit_app(GOES_UP);
-    keep(geteuid());
+    keep();
     ck_assert_int_gt(herds[_i](), 1);
     ck_assert_str_eq(starts(), "x\n");
 }
 END_TEST
 
-START_TEST(test_herd_at_failure)
+START_TEST(a_herd_at_a_failing_start)
 {
     struct lazy_state state = {.outcome = LAZY_STATE_FAILED, .failures = 9};
 
@@ -407,7 +405,7 @@ static int fill(int *server)
     return fd;
 }
 
-START_TEST(test_full_queue)
+START_TEST(a_full_queue_starts_nothing)
 {
     int server, fd;
 
@@ -422,59 +420,41 @@ START_TEST(test_full_queue)
 }
 END_TEST
 
-static int make_file(const char *path)
-{
-    return open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-}
-
-static int make_fifo(const char *path)
-{
-    return mkfifo(path, 0600);
-}
-
-static int make_folder(const char *path)
-{
-    return mkdir(path, 0700);
-}
-
-static int make_open_folder(const char *path)
-{
-    return mkdir(path, 0700) < 0 ? -1 : chmod(path, 0770);
-}
-
-static int make_link(const char *path)
-{
-    return mkdir("target", 0700) < 0 ? -1 : symlink("target", path);
-}
-
-static int make_nothing(const char *path)
-{
-    return (int)strlen(path);
-}
-
 static const struct {
-    int (*make)(const char *path); /* at "s" */
+    char kind; /* of what lies at `s`: a folder, an open one, a link, a pipe, a text file, or nothing */
     const char *keys;
     enum lazy_failure failure;
 } obstacles[] = {
-    {make_file, "socket = ./s", LAZY_UNREACHABLE},
-    {make_fifo, "socket = ./s", LAZY_UNREACHABLE},
-    {make_folder, "socket = ./s", LAZY_UNREACHABLE},
-    {make_nothing, "state-dir = missing/s", LAZY_FOLDER},
-    {make_file, "state-dir = s", LAZY_FOLDER},
-    {make_file, "state-dir = s\nsocket = ./other", LAZY_FOLDER},
-    {make_link, "state-dir = s", LAZY_FOLDER},
-    {make_open_folder, "state-dir = s", LAZY_FOLDER},
+    {'t', "socket = ./s", LAZY_UNREACHABLE},
+    {'p', "socket = ./s", LAZY_UNREACHABLE},
+    {'f', "socket = ./s", LAZY_UNREACHABLE},
+    {'n', "state-dir = missing/s", LAZY_FOLDER},
+    {'t', "state-dir = s", LAZY_FOLDER},
+    {'t', "state-dir = s\nsocket = ./other", LAZY_FOLDER},
+    {'l', "state-dir = s", LAZY_FOLDER},
+    {'o', "state-dir = s", LAZY_FOLDER},
 };
 
-START_TEST(test_obstacle)
+START_TEST(obstacles_start_nothing)
 {
     char text[256];
-    int made = obstacles[_i].make("s");
 
-    ck_assert_int_ge(made, 0);
-    if (made > 2 && obstacles[_i].make == make_file)
-        close(made);
+    switch (obstacles[_i].kind) {
+    case 't':
+        unit_write("s", "", 0600);
+        break;
+    case 'p':
+        ck_assert_int_eq(mkfifo("s", 0600), 0);
+        break;
+    case 'l':
+        ck_assert_int_eq(mkdir("target", 0700) + symlink("target", "s"), 0);
+        break;
+    case 'f':
+        ck_assert_int_eq(mkdir("s", 0700), 0);
+        break;
+    case 'o':
+        ck_assert_int_eq(mkdir("s", 0700) + chmod("s", 0770), 0);
+    }
     snprintf(text, sizeof text, NEVER_UP "%s", obstacles[_i].keys);
     app = unit_app(text);
     expect_failure(obstacles[_i].failure);
@@ -482,17 +462,7 @@ START_TEST(test_obstacle)
 }
 END_TEST
 
-/* Somebody else's server is not to be spoken to; only root can test that. */
-START_TEST(test_foreign_server)
-{
-    app = unit_app(GOES_UP "patience = 20s");
-    keep(65534);
-    expect_failure(LAZY_UNREACHABLE);
-    ck_assert_ptr_nonnull(strstr(error.sentence, "another user"));
-}
-END_TEST
-
-START_TEST(test_visitor_gone)
+START_TEST(a_visitor_who_leaves_is_noticed)
 {
     int ends[2], lock, server = -1, fd = -1;
 
@@ -554,7 +524,7 @@ static void do_nothing(pid_t starter)
 static void (*const disturbances[])(pid_t) = {do_nothing, kill_starter, delete_lock};
 
 /* A start under way remains the only one, whatever happens to what guards it. */
-START_TEST(test_disturbed)
+START_TEST(a_start_under_way_stays_the_only_one)
 {
     pid_t starter;
     int server;
@@ -578,7 +548,7 @@ START_TEST(test_disturbed)
 }
 END_TEST
 
-START_TEST(test_killed_leader)
+START_TEST(a_killed_leader)
 {
     pid_t leader;
     int server;
@@ -602,7 +572,7 @@ START_TEST(test_killed_leader)
 END_TEST
 
 /* Touched; or a starter was killed between stopping the server and starting it anew. */
-START_TEST(test_restart)
+START_TEST(a_restart_is_one_start)
 {
     static struct lazy_app stale;
     struct lazy_app *fresh;
@@ -611,7 +581,7 @@ START_TEST(test_restart)
 
     app = fresh = unit_app(GOES_UP);
     ck_assert_int_eq(lazy_app_load(&stale, fresh->file, &error), 0);
-    keep(geteuid());
+    keep();
     before = meet_by_threads();
     unit_wait(is_settled());
     state = read_state();
@@ -635,10 +605,10 @@ START_TEST(test_restart)
 END_TEST
 
 /* A server that runs with yesterday's app file is better than none. */
-START_TEST(test_restart_impossible)
+START_TEST(an_old_server_is_better_than_none)
 {
     app = unit_app(GOES_UP);
-    keep(geteuid());
+    keep();
     expect_up();
     unit_wait(is_settled());
     touch();
@@ -658,21 +628,19 @@ Suite *server_suite(void)
     TCase *tcase = unit_case(suite, "server");
 
     tcase_add_checked_fixture(tcase, begin, end);
-    tcase_add_test(tcase, test_nobody_listens);
-    tcase_add_test(tcase, test_listens);
-    tcase_add_test(tcase, test_failing_command);
-    tcase_add_loop_test(tcase, test_failing, 0, COUNT(failing));
-    tcase_add_test(tcase, test_leftover_socket);
-    tcase_add_loop_test(tcase, test_herd, 0, COUNT(herds));
-    tcase_add_loop_test(tcase, test_herd_at_failure, 0, COUNT(herds));
-    tcase_add_test(tcase, test_full_queue);
-    tcase_add_loop_test(tcase, test_obstacle, 0, COUNT(obstacles));
-    if (geteuid() == 0)
-        tcase_add_test(tcase, test_foreign_server);
-    tcase_add_loop_test(tcase, test_visitor_gone, 0, 3);
-    tcase_add_loop_test(tcase, test_disturbed, 0, COUNT(disturbances));
-    tcase_add_test(tcase, test_killed_leader);
-    tcase_add_loop_test(tcase, test_restart, 0, 2);
-    tcase_add_test(tcase, test_restart_impossible);
+    tcase_add_test(tcase, nobody_listens_and_nobody_can_be_started);
+    tcase_add_test(tcase, a_server_that_is_up_leaves_no_trace);
+    tcase_add_test(tcase, after_a_failed_start_the_next_is_due_later);
+    tcase_add_loop_test(tcase, failing_starts, 0, COUNT(failing));
+    tcase_add_test(tcase, a_leftover_socket_is_no_obstacle);
+    tcase_add_loop_test(tcase, a_herd_at_a_cold_server, 0, COUNT(herds));
+    tcase_add_loop_test(tcase, a_herd_at_a_failing_start, 0, COUNT(herds));
+    tcase_add_test(tcase, a_full_queue_starts_nothing);
+    tcase_add_loop_test(tcase, obstacles_start_nothing, 0, COUNT(obstacles));
+    tcase_add_loop_test(tcase, a_visitor_who_leaves_is_noticed, 0, 3);
+    tcase_add_loop_test(tcase, a_start_under_way_stays_the_only_one, 0, COUNT(disturbances));
+    tcase_add_test(tcase, a_killed_leader);
+    tcase_add_loop_test(tcase, a_restart_is_one_start, 0, 2);
+    tcase_add_test(tcase, an_old_server_is_better_than_none);
     return suite;
 }

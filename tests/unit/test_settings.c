@@ -176,7 +176,7 @@ static const struct {
     {"environ", "x", "there is no key 'environ'; the nearest is 'env'"},
     {"starttimeout", "x", "there is no key 'starttimeout'; the nearest is 'start-timeout'"},
     {"patient", "x", "there is no key 'patient'; the nearest is 'patience'"},
-    {"response timeout", "x", "there is no key 'response timeout'; the nearest is 'response-timeout'"},
+    {"reponse-timeout", "x", "there is no key 'reponse-timeout'; the nearest is 'response-timeout'"},
     {"maxbody", "", "there is no key 'maxbody'; the nearest is 'max-body'"},
     {"env", "A", "'env' wants NAME=value, not 'A'"},
     {"env", "=b", "'env' wants NAME=value, not '=b'"},

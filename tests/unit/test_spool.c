@@ -38,9 +38,11 @@ static bool folder_is_empty(void)
 
 static void write_all(size_t length, size_t step)
 {
-    for (size_t at = 0; at < length; at += step)
-        ck_assert_int_eq(lazy_spool_write(&spool, bytes + at, step < length - at ? step : length - at,
-                                          &error), 0);
+    for (size_t at = 0; at < length; at += step) {
+        size_t some = step < length - at ? step : length - at;
+
+        ck_assert_int_eq(lazy_spool_write(&spool, bytes + at, some, &error), 0);
+    }
     ck_assert_int_eq(spool.length, (long long)length);
 }
 

@@ -72,7 +72,7 @@ static const struct lazy_state others[] = {
      .next_start = BIG},
 };
 
-START_TEST(test_round_trip)
+START_TEST(what_is_written_is_read)
 {
     struct lazy_state state, longest = full;
 
@@ -90,20 +90,7 @@ START_TEST(test_round_trip)
 }
 END_TEST
 
-/* Folders may have any name, and both the title and a reason may hold one. */
-START_TEST(test_newline_in_names)
-{
-    struct lazy_state state, odd = full;
-
-    ck_assert_int_eq(lazy_state_write(folder, "state", "state.new", "/odd\nname/app.cgi", &full), 0);
-    ck_assert(get(&state) && is_same(&state, &full));
-    strcpy(odd.reason, "no server listened at /odd\nname/app.cgi.sock");
-    ck_assert_int_eq(put(&odd), 0);
-    ck_assert(get(&state) && state.outcome == full.outcome && state.next_start == full.next_start);
-}
-END_TEST
-
-START_TEST(test_for_people)
+START_TEST(people_can_read_it)
 {
     struct stat status;
     const char *text;
@@ -142,7 +129,7 @@ static void check_consistent(struct lazy_state *state)
     ck_assert_uint_lt(strnlen(state->stamp, LAZY_STATE_STAMP_SIZE), LAZY_STATE_STAMP_SIZE);
 }
 
-START_TEST(test_truncated)
+START_TEST(truncated_anywhere)
 {
     struct lazy_state state, own = full;
     char text[4096];
@@ -172,7 +159,7 @@ static const char *const nonsense[] = {
     "outcome = up\nended = 99999999999999999999999999\n", "= up\n", "<html>no</html>\n",
 };
 
-START_TEST(test_nonsense)
+START_TEST(nonsense_is_nothing)
 {
     struct lazy_state state;
 
@@ -182,7 +169,7 @@ START_TEST(test_nonsense)
 }
 END_TEST
 
-START_TEST(test_noise)
+START_TEST(noise_does_no_harm)
 {
     static char noise[20000];
     struct lazy_state state;
@@ -208,10 +195,6 @@ START_TEST(test_noise)
 }
 END_TEST
 
-static void make_nothing(void)
-{
-}
-
 static void make_link(void)
 {
     ck_assert_int_eq(put(&full), 0);
@@ -229,13 +212,14 @@ static void make_folder(void)
     ck_assert_int_eq(mkdir("state", 0700), 0);
 }
 
-static void (*const odd_files[])(void) = {make_nothing, make_link, make_fifo, make_folder};
+static void (*const odd_files[])(void) = {make_link, make_fifo, make_folder};
 
-START_TEST(test_no_file)
+START_TEST(what_is_no_file_is_nothing)
 {
     struct lazy_state state;
     int fd;
 
+    ck_assert(!get(&state)); /* there is none yet */
     odd_files[_i]();
     ck_assert(!get(&state));
     ck_assert(is_same(&state, &nothing));
@@ -253,7 +237,7 @@ static void expect_old_kept(void)
     ck_assert(get(&state) && is_same(&state, &full));
 }
 
-START_TEST(test_failed_write)
+START_TEST(a_failed_write_leaves_the_old)
 {
     int status;
     pid_t child;
@@ -278,21 +262,15 @@ START_TEST(test_failed_write)
         ck_assert_int_ne(access("state.new", F_OK), 0);
     }
 
+    unit_write("victim", "precious", 0600); /* what lies there is removed, never written through */
+    ck_assert_int_eq(symlink("victim", "state.new"), 0);
+    ck_assert_int_eq(put(&full), 0);
+    ck_assert_str_eq(unit_read("victim"), "precious");
+
     ck_assert_int_eq(unlink("state"), 0);
     ck_assert_int_eq(mkdir("state", 0700), 0);
     ck_assert_int_eq(put(&full), -1);
     ck_assert_int_ne(access("state.new", F_OK), 0);
-}
-END_TEST
-
-/* What lies under the temporary name is removed, never written through. */
-START_TEST(test_temporary_link)
-{
-    unit_write("victim", "precious", 0600);
-    ck_assert_int_eq(symlink("victim", "state.new"), 0);
-    ck_assert_int_eq(put(&full), 0);
-    expect_old_kept();
-    ck_assert_str_eq(unit_read("victim"), "precious");
 }
 END_TEST
 
@@ -310,7 +288,7 @@ static void *look(void *context)
     return context;
 }
 
-START_TEST(test_replaced_at_once)
+START_TEST(replaced_in_one_step)
 {
     pthread_t reader;
     int failed = 0;
@@ -335,15 +313,13 @@ Suite *state_suite(void)
     TCase *tcase = unit_case(suite, "state");
 
     tcase_add_checked_fixture(tcase, begin, end);
-    tcase_add_test(tcase, test_round_trip);
-    tcase_add_test(tcase, test_newline_in_names);
-    tcase_add_test(tcase, test_for_people);
-    tcase_add_test(tcase, test_truncated);
-    tcase_add_loop_test(tcase, test_nonsense, 0, COUNT(nonsense));
-    tcase_add_test(tcase, test_noise);
-    tcase_add_loop_test(tcase, test_no_file, 0, COUNT(odd_files));
-    tcase_add_test(tcase, test_failed_write);
-    tcase_add_test(tcase, test_temporary_link);
-    tcase_add_test(tcase, test_replaced_at_once);
+    tcase_add_test(tcase, what_is_written_is_read);
+    tcase_add_test(tcase, people_can_read_it);
+    tcase_add_test(tcase, truncated_anywhere);
+    tcase_add_loop_test(tcase, nonsense_is_nothing, 0, COUNT(nonsense));
+    tcase_add_test(tcase, noise_does_no_harm);
+    tcase_add_loop_test(tcase, what_is_no_file_is_nothing, 0, COUNT(odd_files));
+    tcase_add_test(tcase, a_failed_write_leaves_the_old);
+    tcase_add_test(tcase, replaced_in_one_step);
     return suite;
 }

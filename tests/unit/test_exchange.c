@@ -1,0 +1,619 @@
+#include "unit.h"
+
+#include "core/exchange.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define HELLO "Status: 200 OK\r\nX: y\r\n\r\nhello"
+#define HELLO_HEAD (sizeof HELLO - sizeof "hello")
+#define MIB (1 << 20)
+
+typedef void act(int fd); /* what the server does with one connection; its end closes it */
+
+static struct lazy_app *app;
+static struct lazy_exchange exchange;
+static struct lazy_request request;
+static struct lazy_body body;
+static struct lazy_front front;
+static struct lazy_error error;
+static char storage[1024], reply[5 * MIB];
+static size_t reply_length;
+
+static act *acts[4]; /* of the server's thread, NULL-terminated; the last one for all that follow */
+static pthread_t server;
+static bool serving, body_arrived;
+static int listener, descriptors, other_end;
+static const char *say_text;
+static size_t say_split;
+static sem_t was_read;
+
+/* A body whose bytes are known by their place. */
+static struct {
+    long long position, available;
+    int errnum, rewinds;
+} source;
+
+static char pattern(long long at)
+{
+    return (char)(at * 7 + at / 251);
+}
+
+static ssize_t read_source(void *context, char *buffer, size_t size)
+{
+    long long left = source.available - source.position;
+
+    (void)context;
+    errno = source.errnum;
+    if (left == 0 && errno != 0)
+        return -1;
+    if ((long long)size > left)
+        size = (size_t)left;
+    for (size_t i = 0; i < size; i++)
+        buffer[i] = pattern(source.position++);
+    return (ssize_t)size;
+}
+
+static void rewind_source(void *context)
+{
+    (void)context;
+    source.position = 0;
+    source.rewinds++;
+}
+
+static ssize_t read_pipe(void *context, char *buffer, size_t size)
+{
+    return read(*(int *)context, buffer, size);
+}
+
+/* ---- the server ---- */
+
+static void say(int fd, const char *text, size_t length)
+{
+    while (length > 0) {
+        ssize_t sent = send(fd, text, length, MSG_NOSIGNAL);
+
+        if (sent <= 0)
+            return;
+        text += sent;
+        length -= (size_t)sent;
+    }
+}
+
+/* The head, and no byte more; returns the length of the body. */
+static long long take_head(int fd)
+{
+    char head[1024] = "";
+    size_t length = 0;
+
+    while (length < 8 && recv(fd, head + length, 1, 0) == 1 && head[length] != ':')
+        length++;
+    length = (size_t)atoi(head) + 1;
+    if (length > sizeof head || recv(fd, head, length, MSG_WAITALL) != (ssize_t)length)
+        return -1;
+    return head[length - 1] == ',' ? atoll(head + sizeof "CONTENT_LENGTH") : -1;
+}
+
+static void take_body(int fd, long long length)
+{
+    static char block[65536];
+    long long at = 0;
+    ssize_t got;
+
+    body_arrived = length >= 0;
+    while (at < length && (got = recv(fd, block, sizeof block, 0)) > 0)
+        for (ssize_t i = 0; i < got; i++)
+            body_arrived &= block[i] == pattern(at++);
+    body_arrived &= at == length;
+}
+
+static void await_visitor(int fd)
+{
+    struct pollfd end = {.fd = fd};
+
+    poll(&end, 1, -1);
+}
+
+/* Until the other end has taken all that was sent: so it has to make do with that. */
+static void await_taken(int fd)
+{
+    int left;
+
+    while (ioctl(fd, SIOCOUTQ, &left) == 0 && left > 0)
+        usleep(100);
+}
+
+static void end_at_once(int fd)
+{
+    (void)fd;
+}
+
+static void end_unread(int fd)
+{
+    struct pollfd request_there = {.fd = fd, .events = POLLIN};
+
+    poll(&request_there, 1, -1);
+}
+
+static void end_after_request(int fd)
+{
+    take_body(fd, take_head(fd));
+}
+
+static void end_for_good(int fd)
+{
+    take_body(fd, take_head(fd));
+    shutdown(listener, SHUT_RDWR);
+}
+
+static void say_hello(int fd)
+{
+    take_body(fd, take_head(fd));
+    say(fd, HELLO, strlen(HELLO));
+}
+
+/* The head must come in one piece: some servers read no further. */
+static void say_hello_to_one_piece(int fd)
+{
+    char piece[1024];
+
+    body_arrived = recv(fd, piece, sizeof piece, 0) == (ssize_t)request.head_length;
+    say(fd, HELLO, strlen(HELLO));
+}
+
+static void say_split_text(int fd)
+{
+    take_body(fd, take_head(fd));
+    say(fd, say_text, say_split);
+    await_taken(fd);
+    say(fd, say_text + say_split, strlen(say_text) - say_split);
+}
+
+/* One byte, once the one before has been handed out. */
+static void say_hello_slowly(int fd)
+{
+    take_body(fd, take_head(fd));
+    say(fd, HELLO, HELLO_HEAD);
+    for (const char *at = HELLO + HELLO_HEAD; *at != '\0'; at++) {
+        sem_wait(&was_read);
+        say(fd, at, 1);
+    }
+}
+
+static void say_hello_and_reset(int fd)
+{
+    take_head(fd);
+    end_unread(fd);
+    say(fd, HELLO, strlen(HELLO));
+    await_taken(fd);
+}
+
+static void say_hello_early(int fd)
+{
+    take_head(fd);
+    say(fd, HELLO, strlen(HELLO));
+    await_visitor(fd);
+}
+
+static void say_hello_and_refuse(int fd)
+{
+    char block[4096];
+
+    take_head(fd);
+    shutdown(fd, SHUT_RD);
+    while (recv(fd, block, sizeof block, 0) > 0)
+        ;
+    say(fd, HELLO, strlen(HELLO));
+    await_visitor(fd);
+}
+
+static void say_nothing(int fd)
+{
+    take_body(fd, take_head(fd));
+    await_visitor(fd);
+}
+
+static void take_nothing(int fd)
+{
+    await_visitor(fd);
+}
+
+static void hang_up(int fd)
+{
+    take_body(fd, take_head(fd));
+    close(other_end);
+    await_visitor(fd);
+}
+
+static void say_head_without_end(int fd)
+{
+    static const char line[] = "X-Long: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n";
+
+    take_body(fd, take_head(fd));
+    while (send(fd, line, sizeof line - 1, MSG_NOSIGNAL) > 0)
+        ;
+}
+
+static void echo(int fd)
+{
+    static char block[65536];
+    long long left = take_head(fd);
+    ssize_t got;
+
+    say(fd, "Status: 200\n\n", 13);
+    for (; left > 0 && (got = recv(fd, block, sizeof block, 0)) > 0; left -= got)
+        say(fd, block, (size_t)got);
+}
+
+/* The visitor's body comes through a pipe, in two pieces: each later than response-timeout. */
+static void feed(int fd)
+{
+    long long length = take_head(fd);
+    char bytes[100];
+
+    for (int i = 0; i < (int)sizeof bytes; i++)
+        bytes[i] = pattern(i);
+    for (int i = 0; i < 2; i++) {
+        usleep(1200000);
+        if (write(other_end, bytes + 50 * i, 50) != 50)
+            break;
+    }
+    take_body(fd, length);
+    say(fd, HELLO, strlen(HELLO));
+}
+
+static void *serve(void *context)
+{
+    act **next = acts;
+    int fd;
+
+    while ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+        (*next)(fd);
+        close(fd);
+        if (next[1] != NULL)
+            next++;
+    }
+    return context;
+}
+
+/* ---- the visitor ---- */
+
+static void begin(void)
+{
+    descriptors = unit_descriptors();
+    serving = body_arrived = false;
+    front.visitor = exchange.fd = -1;
+    app = unit_app("socket = ./s\nresponse-timeout = 30s\n");
+    memset(&source, 0, sizeof source);
+    sem_init(&was_read, 0, 0);
+}
+
+static void send_request(const char *method, long long length)
+{
+    reply_length = 0;
+    lazy_request_begin(&request, storage, sizeof storage, length);
+    lazy_request_add(&request, "REQUEST_METHOD", 14, method);
+    ck_assert_int_eq(lazy_request_end(&request), 0);
+    source.position = 0;
+    source.available = length;
+    body = (struct lazy_body){.length = length, .fd = -1, .read = read_source};
+    ck_assert_int_eq(lazy_exchange_begin(&exchange, app, &front, &request, &body, &error), 0);
+}
+
+/* Sends a request to a server that does `list`. */
+static void ask(act *const *list, const char *method, long long length)
+{
+    int count = 0;
+
+    do
+        acts[count] = list[count];
+    while (list[count++] != NULL);
+    listener = unit_listen(app->socket, 16);
+    serving = pthread_create(&server, NULL, serve, NULL) == 0;
+    send_request(method, length);
+}
+
+static ssize_t read_some(void)
+{
+    ssize_t got = lazy_exchange_read(&exchange, reply + reply_length, sizeof reply - reply_length,
+                                     &error);
+
+    reply_length += got > 0 ? (size_t)got : 0;
+    return got;
+}
+
+static ssize_t read_all(void)
+{
+    ssize_t got;
+
+    while ((got = read_some()) > 0)
+        ;
+    return got;
+}
+
+static void end(void)
+{
+    lazy_exchange_end(&exchange);
+    if (serving) {
+        shutdown(listener, SHUT_RDWR);
+        sem_post(&was_read);
+        pthread_join(server, NULL);
+        close(listener);
+    }
+    sem_destroy(&was_read);
+    ck_assert_int_eq(unit_descriptors(), descriptors);
+}
+
+static void expect_reply(const char *text)
+{
+    ck_assert_msg(read_all() == 0, "%s", error.sentence);
+    ck_assert_uint_eq(reply_length, strlen(text));
+    ck_assert_mem_eq(reply, text, reply_length);
+}
+
+static void expect_failure(enum lazy_failure failure)
+{
+    ck_assert_int_eq(read_all(), -1);
+    ck_assert_msg(error.failure == failure, "%d: %s", error.failure, error.sentence);
+}
+
+#define ACTS(...) (act *const[]){__VA_ARGS__, NULL}
+
+START_TEST(a_request_and_its_reply)
+{
+    ask(ACTS(say_hello_to_one_piece), "GET", 0);
+    expect_reply(HELLO);
+    ck_assert(body_arrived);
+    ck_assert(lazy_exchange_body_done(&exchange));
+    ck_assert(!exchange.reset);
+}
+END_TEST
+
+static const struct {
+    const char *sent, *handed_out; /* NULL: not CGI */
+} replies[] = {
+    {HELLO, HELLO},
+    {"Content-Type: a/b\n\n", "Content-Type: a/b\n\n"},
+    {"HTTP/1.1 404 No\r\nA: b\r\n\r\nx\r\n\r\n", "Status: 404 No\r\nA: b\r\n\r\nx\r\n\r\n"},
+    {"garbage\n", NULL},
+    {"<html><p>x</html>", NULL},
+    {"\x16\x03\x01\x02", NULL},
+    {"\r\n\r\nbody", NULL},
+    {"Status: 200 OK\r\nno field\r\n\r\n", NULL},
+    {"Status: 200 OK\r\nX: ended inside the head\r\n", NULL},
+    {"S", NULL},
+};
+
+START_TEST(replies_split_anywhere)
+{
+    say_text = replies[_i].sent;
+    say_split = 0;
+    ask(ACTS(say_split_text), "POST", 3);
+    for (;;) {
+        if (replies[_i].handed_out != NULL)
+            expect_reply(replies[_i].handed_out);
+        else
+            expect_failure(LAZY_NOT_CGI);
+        lazy_exchange_end(&exchange);
+        if (say_split++ == strlen(say_text))
+            break;
+        send_request("POST", 3);
+    }
+}
+END_TEST
+
+START_TEST(an_endless_head)
+{
+    ask(ACTS(say_head_without_end), "GET", 0);
+    expect_failure(LAZY_NOT_CGI);
+}
+END_TEST
+
+/* What the server flushes is handed out at once. */
+START_TEST(what_is_flushed_comes_at_once)
+{
+    ask(ACTS(say_hello_slowly), "GET", 0);
+    ck_assert_int_eq(read_some(), HELLO_HEAD);
+    for (int i = 0; i < 5; i++) {
+        sem_post(&was_read);
+        ck_assert_int_eq(read_some(), 1);
+    }
+    expect_reply(HELLO);
+}
+END_TEST
+
+START_TEST(a_reset_ends_a_reply)
+{
+    ask(ACTS(say_hello_and_reset), "POST", 10);
+    expect_reply(HELLO);
+    ck_assert(exchange.reset);
+}
+END_TEST
+
+static const struct {
+    const char *method;
+    long long length;
+    bool can_rewind;
+    enum lazy_failure failure;
+    int replays;
+    act *acts[3];
+} replays[] = {
+    {"GET", 0, false, LAZY_OK, 1, {end_after_request, say_hello}},
+    {"GET", 0, false, LAZY_CLOSED, 1, {end_after_request}},
+    {"DELETE", 0, false, LAZY_OK, 1, {end_after_request, say_hello}},
+    {"POST", 0, false, LAZY_CLOSED, 0, {end_after_request}},
+    {"POST", 10, true, LAZY_CLOSED, 0, {end_after_request}},
+    {"POST", 10, true, LAZY_CLOSED, 0, {end_unread}},
+    {"PUT", 10, false, LAZY_OK, 1, {end_after_request, say_hello}},
+    {"PUT", 65536, false, LAZY_OK, 1, {end_after_request, say_hello}},
+    {"PUT", 65537, false, LAZY_CLOSED, 0, {end_after_request}},
+    {"PUT", 200000, true, LAZY_OK, 1, {end_after_request, say_hello}},
+    {"GET", 0, false, LAZY_UNREACHABLE, 1, {end_for_good}},
+    /* left in the queue of a server that ends: maybe the next one is about to end, too */
+    {"GET", 0, false, LAZY_OK, 1, {end_unread, say_hello}},
+    {"GET", 0, false, LAZY_CLOSED, 3, {end_unread}},
+};
+
+START_TEST(a_request_is_sent_once_more_when_that_is_safe)
+{
+    ask(replays[_i].acts, replays[_i].method, replays[_i].length);
+    if (replays[_i].can_rewind)
+        body.rewind = rewind_source;
+    if (replays[_i].failure == LAZY_OK)
+        expect_reply(HELLO);
+    else
+        expect_failure(replays[_i].failure);
+    ck_assert_int_eq(exchange.replays, replays[_i].replays);
+    ck_assert_int_eq(source.rewinds, replays[_i].length > LAZY_EXCHANGE_BUFFER &&
+                                         replays[_i].failure == LAZY_OK);
+    if (replays[_i].failure == LAZY_OK)
+        ck_assert(body_arrived);
+}
+END_TEST
+
+/* What no server can have seen is sent again, whatever it is; but not for ever. */
+START_TEST(what_nobody_can_have_seen_is_sent_again)
+{
+    struct pollfd end = {.events = POLLIN};
+
+    ask(ACTS(end_at_once, say_hello), "POST", 10);
+    end.fd = exchange.fd;
+    ck_assert_int_eq(poll(&end, 1, 20000), 1);
+    if (_i == 0) {
+        expect_reply(HELLO);
+        ck_assert(body_arrived);
+        ck_assert_int_eq(exchange.replays, 1);
+    } else {
+        exchange.replays = 10;
+        expect_failure(LAZY_CLOSED);
+    }
+}
+END_TEST
+
+static act *const silent[] = {say_nothing, take_nothing};
+
+START_TEST(a_silent_server)
+{
+    app->settings.response_timeout = 100;
+    ask(ACTS(silent[_i]), "POST", _i == 0 ? 10 : 4 * MIB);
+    expect_failure(LAZY_SILENT);
+    ck_assert_int_eq(exchange.replays, 0);
+}
+END_TEST
+
+START_TEST(a_reply_before_the_body)
+{
+    ask(ACTS(say_hello_early), "POST", 4 * MIB);
+    while (reply_length < strlen(HELLO))
+        ck_assert_int_gt(read_some(), 0);
+    ck_assert_mem_eq(reply, HELLO, strlen(HELLO));
+    ck_assert(!lazy_exchange_body_done(&exchange));
+    ck_assert_int_lt(source.position, 4 * MIB);
+}
+END_TEST
+
+START_TEST(a_body_refused)
+{
+    ask(ACTS(say_hello_and_refuse), "POST", 4 * MIB);
+    while (reply_length < strlen(HELLO))
+        ck_assert_int_gt(read_some(), 0);
+    ck_assert_mem_eq(reply, HELLO, strlen(HELLO));
+    ck_assert(lazy_exchange_body_done(&exchange));
+    ck_assert_int_lt(source.position, 4 * MIB);
+}
+END_TEST
+
+START_TEST(an_echo_while_reading)
+{
+    ask(ACTS(echo), "POST", 4 * MIB);
+    ck_assert_int_eq(read_all(), 0);
+    ck_assert_uint_eq(reply_length, 4 * MIB + 13);
+    for (long long i = 0; i < 4 * MIB; i++)
+        if (reply[13 + i] != pattern(i))
+            ck_abort_msg("byte %lld differs", i);
+    ck_assert(lazy_exchange_body_done(&exchange));
+}
+END_TEST
+
+START_TEST(a_slow_visitor_is_no_silent_server)
+{
+    int ends[2];
+
+    ck_assert_int_eq(pipe(ends), 0);
+    other_end = ends[1];
+    app->settings.response_timeout = 1000;
+    ask(ACTS(feed), "POST", 100);
+    body.read = read_pipe;
+    body.fd = ends[0];
+    body.context = &ends[0];
+    expect_reply(HELLO);
+    ck_assert(body_arrived);
+    close(ends[0]);
+    close(ends[1]);
+}
+END_TEST
+
+static const int read_errors[] = {0, EIO};
+
+START_TEST(a_body_that_ends_early)
+{
+    ask(ACTS(say_nothing), "POST", 10);
+    source.available = 9;
+    source.errnum = read_errors[_i];
+    expect_failure(LAZY_VISITOR_GONE);
+}
+END_TEST
+
+START_TEST(a_visitor_hangs_up)
+{
+    int ends[2];
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    front.visitor = ends[0];
+    other_end = ends[1];
+    ask(ACTS(hang_up), "POST", 10);
+    expect_failure(LAZY_VISITOR_GONE);
+    close(ends[0]);
+}
+END_TEST
+
+START_TEST(no_server)
+{
+    ck_assert_int_eq(lazy_exchange_begin(&exchange, app, &front, &request, &body, &error), -1);
+    ck_assert_int_eq(error.failure, LAZY_UNREACHABLE);
+}
+END_TEST
+
+#define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
+
+Suite *exchange_suite(void)
+{
+    Suite *suite = suite_create("exchange");
+    TCase *tcase = unit_case(suite, "exchange");
+
+    tcase_add_checked_fixture(tcase, begin, end);
+    tcase_add_test(tcase, a_request_and_its_reply);
+    tcase_add_loop_test(tcase, replies_split_anywhere, 0, COUNT(replies));
+    tcase_add_test(tcase, an_endless_head);
+    tcase_add_test(tcase, what_is_flushed_comes_at_once);
+    tcase_add_test(tcase, a_reset_ends_a_reply);
+    tcase_add_loop_test(tcase, a_request_is_sent_once_more_when_that_is_safe, 0, COUNT(replays));
+    tcase_add_loop_test(tcase, what_nobody_can_have_seen_is_sent_again, 0, 2);
+    tcase_add_loop_test(tcase, a_silent_server, 0, COUNT(silent));
+    tcase_add_test(tcase, a_reply_before_the_body);
+    tcase_add_test(tcase, a_body_refused);
+    tcase_add_test(tcase, an_echo_while_reading);
+    tcase_add_test(tcase, a_slow_visitor_is_no_silent_server);
+    tcase_add_loop_test(tcase, a_body_that_ends_early, 0, COUNT(read_errors));
+    tcase_add_test(tcase, a_visitor_hangs_up);
+    tcase_add_test(tcase, no_server);
+    return suite;
+}
