@@ -35,6 +35,16 @@ static int run_start(const struct lazy_app *app, int (*prepare)(void *context))
     return WEXITSTATUS(status);
 }
 
+/* The signals of a set in the log, less the C library's own: sigaction(2) won't touch those, and glibc's
+ * posix_spawn (so make) leaves them ignored. */
+static unsigned long long signals_in(const char *log, const char *set)
+{
+    const char *at = strstr(log, set);
+
+    ck_assert_ptr_nonnull(at);
+    return strtoull(at + strlen(set), NULL, 16) & ~(7ULL << 31);
+}
+
 START_TEST(command_runs_clean)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
@@ -64,8 +74,8 @@ START_TEST(command_runs_clean)
 
     ck_assert_ptr_nonnull(strstr(unit_read("log"), "0 1 2 3 /dev/null\n0077\n")); /* 3: ls itself */
     ck_assert_ptr_nonnull(strstr(unit_read("log"), app->directory));
-    ck_assert_ptr_nonnull(strstr(unit_read("log"), "SigBlk:\t0000000000000000\n"));
-    ck_assert_ptr_nonnull(strstr(unit_read("log"), "SigIgn:\t0000000000000000\n"));
+    ck_assert_uint_eq(signals_in(unit_read("log"), "SigBlk:\t"), 0);
+    ck_assert_uint_eq(signals_in(unit_read("log"), "SigIgn:\t"), 0);
     ck_assert_ptr_null(strstr(unit_read("log"), "\n1000\n"));
     ck_assert_ptr_nonnull(strstr(unit_read("log"), "leads\n"));
 }

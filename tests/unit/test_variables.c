@@ -70,7 +70,7 @@ END_TEST
 
 START_TEST(more_than_there_is_room_for)
 {
-    static char names[300][16];
+    static char names[300][24];
     static char *environment[301];
     static char text[64 * 16 + 32] = "start = true\n";
     struct lazy_app *app;
