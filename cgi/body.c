@@ -13,6 +13,7 @@
 
 #define UNKNOWN LLONG_MAX
 #define MALFORMED (-1)
+#define PIECES_SIZE 65536 /* bytes read from stdin at a time, or kept to be sent once more */
 
 static long long taken; /* bytes of stdin that were read */
 
@@ -75,13 +76,17 @@ static int spool_stdin(struct lazy_body *body, const struct lazy_app *app, struc
             return -1;
     }
     *body = (struct lazy_body){.length = spool.length, .fd = -1, .read = read_spool,
-                               .rewind = rewind_spool, .context = &spool};
+                               .rewind = rewind_spool, .context = &spool,
+                               .buffer = buffer, .size = sizeof buffer};
     return 0;
 }
 
 int lazy_body_begin(struct lazy_body *body, const struct lazy_app *app, struct lazy_error *error)
 {
-    *body = (struct lazy_body){.length = announced(), .fd = 0, .read = read_stdin};
+    static char pieces[PIECES_SIZE];
+
+    *body = (struct lazy_body){.length = announced(), .fd = 0, .read = read_stdin,
+                               .buffer = pieces, .size = sizeof pieces};
     if (body->length == UNKNOWN)
         return spool_stdin(body, app, error);
     if (body->length == MALFORMED)

@@ -1,6 +1,6 @@
 #include "command.h"
 
-#include "page.h"
+#include "output.h"
 
 #include "core/app.h"
 #include "core/settings.h"
@@ -25,7 +25,7 @@ static const char usage[] =
 
 static int print(const char *text)
 {
-    return lazy_page_send(1, text, strlen(text)) < 0;
+    return lazy_output_send(1, text, strlen(text)) < 0;
 }
 
 static int print_keys(void)
@@ -40,40 +40,6 @@ static int print_keys(void)
             return 1;
     }
     return 0;
-}
-
-static void add_pair(struct lazy_text *text, const struct lazy_key *key, const char *value)
-{
-    if (value != NULL)
-        lazy_text_format(text, "%s = %s\n", key->name, value);
-}
-
-/* All of an app's settings, in the form of an app file. */
-static void add_settings(struct lazy_text *text, const struct lazy_settings *settings)
-{
-    for (const struct lazy_key *key = lazy_keys; key->name != NULL; key++) {
-        const void *member = (const char *)settings + key->offset;
-        char number[32];
-        struct lazy_text digits;
-
-        lazy_text_begin(&digits, number, sizeof number);
-        switch (key->kind) {
-        case LAZY_TEXT:
-            add_pair(text, key, *(const char *const *)member);
-            break;
-        case LAZY_ENV:
-            for (int i = 0; i < settings->env_count; i++)
-                add_pair(text, key, settings->env[i]);
-            break;
-        case LAZY_DURATION:
-            lazy_text_duration(&digits, *(const long long *)member);
-            add_pair(text, key, number);
-            break;
-        case LAZY_SIZE:
-            lazy_text_format(&digits, "%lld", *(const long long *)member);
-            add_pair(text, key, number);
-        }
-    }
 }
 
 /* Nothing wrong with the file, but it may not do what its owner hopes for. */
@@ -95,8 +61,8 @@ static int check(const char *file)
     struct lazy_error error;
     struct lazy_text text;
 
-    if (lazy_app_load(&app, file, &error) < 0) {
-        lazy_page_log(file, error.sentence);
+    if (lazy_app_load(&app, file, NULL, &error) < 0) {
+        lazy_output_log(file, error.sentence);
         return 1;
     }
     app.settings.socket = app.socket;
@@ -104,7 +70,7 @@ static int check(const char *file)
     app.settings.state_dir = app.state_dir;
     app.settings.log = app.log;
     lazy_text_begin(&text, understood, sizeof understood);
-    add_settings(&text, &app.settings);
+    lazy_settings_add(&text, &app.settings, LAZY_SETTINGS_TEXTS | LAZY_SETTINGS_NUMBERS);
     add_hints(&text, &app);
     return print(understood);
 }
@@ -121,5 +87,5 @@ int lazy_command(int argc, char **argv)
         return check(argv[2]);
     if (argc == 2 && *first != '-') /* an owner has tried ./app.cgi in a shell */
         return check(first);
-    return lazy_page_send(argc > 1 ? 2 : 1, usage, sizeof usage - 1) < 0 || argc > 1;
+    return lazy_output_send(argc > 1 ? 2 : 1, usage, sizeof usage - 1) < 0 || argc > 1;
 }

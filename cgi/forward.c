@@ -2,7 +2,7 @@
 
 #include "body.h"
 #include "environment.h"
-#include "page.h"
+#include "output.h"
 
 #include "core/app.h"
 #include "core/exchange.h"
@@ -52,7 +52,7 @@ static int load(struct lazy_app *app, const char *argument, const char **file,
         return lazy_error_set(error, LAZY_APP, 0, "the web server does not set this variable");
     }
     if (argument != NULL && is_same_file(argument, *file)) {
-        if (lazy_app_load(app, *file, error) == 0)
+        if (lazy_app_load(app, *file, NULL, error) == 0)
             return 0;
         if (begins_with_interpreter(*file))
             return -1;
@@ -60,12 +60,15 @@ static int load(struct lazy_app *app, const char *argument, const char **file,
     lazy_text_begin(&text, beside, sizeof beside);
     lazy_text_format(&text, "%s.conf", *file);
     *file = beside;
-    return lazy_app_load(app, beside, error);
+    return lazy_app_load(app, beside, NULL, error);
 }
 
-static void notice(void *context, const char *sentence)
+static void on_event(void *context, enum lazy_event event, int ms, const char *sentence)
 {
-    lazy_page_log(((const struct lazy_app *)context)->file, sentence);
+    (void)ms;
+    if (event != LAZY_EVENT_NOTICE)
+        return; /* every line of ours is an error to httpd */
+    lazy_output_log(((const struct lazy_app *)context)->file, sentence);
 }
 
 static int send_kept(struct lazy_spool *kept)
@@ -74,7 +77,7 @@ static int send_kept(struct lazy_spool *kept)
     ssize_t got;
 
     while ((got = lazy_spool_read(kept, buffer, sizeof buffer)) > 0)
-        if (lazy_page_send(1, buffer, (size_t)got) < 0)
+        if (lazy_output_send(1, buffer, (size_t)got) < 0)
             return -1;
     return (int)got;
 }
@@ -82,6 +85,14 @@ static int send_kept(struct lazy_spool *kept)
 static int cant_send(struct lazy_error *error)
 {
     return lazy_error_set(error, LAZY_VISITOR_GONE, errno, "the visitor has gone");
+}
+
+/* From now on httpd reads what we write. */
+static int release(struct lazy_exchange *exchange, struct lazy_spool *kept, struct lazy_error *error)
+{
+    if (exchange->refused || !lazy_exchange_body_done(exchange))
+        lazy_body_drain();
+    return send_kept(kept) < 0 ? cant_send(error) : 0;
 }
 
 /* Hands the reply out as it comes. Only what comes while httpd is still busy sending the body, and so
@@ -94,23 +105,26 @@ static int pass_reply(struct lazy_exchange *exchange, bool *begun, struct lazy_e
     ssize_t got;
 
     lazy_spool_begin(&kept, lazy_environment_tmpdir(), exchange->app->settings.max_body);
-    while ((got = lazy_exchange_read(exchange, buffer, sizeof buffer, error)) > 0 &&
-           !lazy_exchange_body_done(exchange))
-        if (lazy_spool_write(&kept, buffer, (size_t)got, error) < 0)
-            return -1;
-    if (got < 0)
-        return -1;
-    if (exchange->refused || !lazy_exchange_body_done(exchange))
-        lazy_body_drain();
-    *begun = true;
-    if (send_kept(&kept) < 0)
-        return cant_send(error);
-    while (got > 0) {
-        if (lazy_page_send(1, buffer, (size_t)got) < 0)
-            return cant_send(error);
+    do {
+        int result = 0;
+
         got = lazy_exchange_read(exchange, buffer, sizeof buffer, error);
-    }
-    return (int)got;
+        if (got == -1)
+            return -1;
+        if (!*begun && (got == 0 || lazy_exchange_body_done(exchange))) {
+            *begun = true;
+            result = release(exchange, &kept, error);
+        }
+        if (result == 0 && got == LAZY_EXCHANGE_LATER)
+            result = lazy_exchange_wait(exchange, error);
+        if (result == 0 && got > 0 && !*begun)
+            result = lazy_spool_write(&kept, buffer, (size_t)got, error);
+        if (result == 0 && got > 0 && *begun && lazy_output_send(1, buffer, (size_t)got) < 0)
+            result = cant_send(error);
+        if (result < 0)
+            return -1;
+    } while (got != 0);
+    return 0;
 }
 
 /* The storage is on the stack, for it is large enough: execve(2) lets the environment be a quarter of
@@ -119,14 +133,15 @@ static int exchange_all(struct lazy_app *app, const struct lazy_body *body, bool
                         struct lazy_error *error)
 {
     static struct lazy_exchange exchange;
-    struct lazy_front front = {.visitor = 1, .notice = notice, .context = app};
+    struct lazy_front front = {.visitor = 1, .event = on_event, .context = app};
     struct lazy_request request;
 
     lazy_environment_encode(&request, NULL, 0, body->length);
     char storage[request.needed];
     lazy_environment_encode(&request, storage, sizeof storage, body->length);
-    if (lazy_exchange_begin(&exchange, app, &front, &request, body, error) < 0)
+    if (lazy_exchange_begin(&exchange, app, &front, error) < 0)
         return -1;
+    lazy_exchange_send(&exchange, &request, body);
     return pass_reply(&exchange, begun, error);
 }
 
@@ -150,9 +165,9 @@ void lazy_forward(const char *argument)
 
     if (forward(&app, argument, &file, &begun, &error) == 0 || error.failure == LAZY_VISITOR_GONE)
         return;
-    lazy_page_log(file, error.sentence);
+    lazy_output_log(file, error.sentence);
     if (begun)
         return; /* CGI has no way to say that a reply was cut short */
     lazy_body_drain();
-    lazy_page_write(&error);
+    lazy_output_page(&error);
 }

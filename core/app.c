@@ -189,17 +189,29 @@ static void cut_slashes(char *path)
         path[--length] = '\0';
 }
 
+static void resolve_state_dir(struct lazy_app *app, struct lazy_text *paths, const char *folder,
+                              const struct lazy_home *home)
+{
+    if (app->settings.state_dir != NULL) {
+        app->state_dir = resolve(paths, folder, app->settings.state_dir);
+        cut_slashes((char *)app->state_dir);
+    } else if (home != NULL && app->owner != geteuid()) {
+        app->state_dir = home->folder;
+        app->name = home->name;
+    } else {
+        app->state_dir = default_state_dir(paths, folder);
+    }
+}
+
 static int resolve_all(struct lazy_app *app, struct lazy_text *paths, const char *folder,
-                       struct lazy_error *error)
+                       const struct lazy_home *home, struct lazy_error *error)
 {
     const struct lazy_settings *settings = &app->settings;
 
     app->directory = settings->directory ? resolve(paths, folder, settings->directory)
                      : *folder           ? folder
                                          : "/";
-    app->state_dir = settings->state_dir ? resolve(paths, folder, settings->state_dir)
-                                         : default_state_dir(paths, folder);
-    cut_slashes((char *)app->state_dir);
+    resolve_state_dir(app, paths, folder, home);
     app->log = settings->log ? resolve(paths, folder, settings->log)
                              : join(paths, app->state_dir, "/", join(paths, app->name, ".log", ""));
     app->socket = settings->socket
@@ -214,7 +226,8 @@ static int resolve_all(struct lazy_app *app, struct lazy_text *paths, const char
     return app->socket_line > 0 ? fail_at(app->socket_line, error) : -1;
 }
 
-int lazy_app_load(struct lazy_app *app, const char *file, struct lazy_error *error)
+int lazy_app_load(struct lazy_app *app, const char *file, const struct lazy_home *home,
+                  struct lazy_error *error)
 {
     struct lazy_text paths;
     const char *folder;
@@ -232,7 +245,7 @@ int lazy_app_load(struct lazy_app *app, const char *file, struct lazy_error *err
     if (result == 0)
         result = parse(app, error);
     if (result == 0)
-        result = resolve_all(app, &paths, folder, error);
+        result = resolve_all(app, &paths, folder, home, error);
     return result;
 }
 

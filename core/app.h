@@ -19,7 +19,7 @@ struct lazy_app_stamp {
 /* All strings live in `text` and `paths`: an app must not be copied or moved. */
 struct lazy_app {
     const char *file; /* absolute path of the app file */
-    const char *name; /* its last component: <app> in the names of its files */
+    const char *name; /* its last component, or its home's: <app> in the names of its files */
     uid_t owner;      /* of the app file */
     dev_t device;
     ino_t inode;
@@ -42,10 +42,18 @@ struct lazy_app {
     char paths[LAZY_APP_PATHS_MAX];
 };
 
-/* Reads, checks and resolves the app file. -1 with LAZY_APP when it is missing, unreadable, unsafe
+/* Where an app keeps its state whose file isn't our user's, if not beside it: several apps' files, so
+ * it has a name for this one's that is unique there. */
+struct lazy_home {
+    const char *folder;
+    const char *name;
+};
+
+/* Reads, checks and resolves the app file; `home` may be NULL, and must outlive the app. -1 with LAZY_APP when it is missing, unreadable, unsafe
  * (a group's or others' to write: whoever can write it can run commands as us) or malformed; the
  * sentence names file and line. */
-int lazy_app_load(struct lazy_app *app, const char *file, struct lazy_error *error);
+int lazy_app_load(struct lazy_app *app, const char *file, const struct lazy_home *home,
+                  struct lazy_error *error);
 
 /* The stamp that the file has now. -1 and errno. */
 int lazy_app_stamp(struct lazy_app_stamp *stamp, const char *file);

@@ -63,6 +63,16 @@ enum lazy_outcome lazy_attempt_reach(struct lazy_attempt *attempt, int wait)
     return outcome;
 }
 
+void lazy_attempt_hold(struct lazy_attempt *attempt)
+{
+    const struct lazy_front *front = attempt->front;
+
+    attempt->begin = attempt->deadline = lazy_now();
+    attempt->may_not_wait = front->may_wait != NULL && !front->may_wait(front->context);
+    if (!attempt->may_not_wait)
+        attempt->deadline += attempt->app->settings.patience;
+}
+
 enum lazy_progress lazy_attempt_out_of_patience(struct lazy_attempt *attempt)
 {
     struct lazy_text text;
@@ -70,19 +80,25 @@ enum lazy_progress lazy_attempt_out_of_patience(struct lazy_attempt *attempt)
 
     lazy_text_begin(&text, patience, sizeof patience);
     lazy_text_duration(&text, attempt->app->settings.patience);
-    lazy_error_set(attempt->error, LAZY_PATIENCE, 0,
-                   "the start is still under way after %s ('patience'); the output so far is in %s",
-                   patience, attempt->app->log);
+    if (attempt->may_not_wait)
+        lazy_error_set(attempt->error, LAZY_PATIENCE, 0,
+                       "the start is under way, and no more requests may wait for it");
+    else
+        lazy_error_set(attempt->error, LAZY_PATIENCE, 0,
+                       "the start is still under way after %s ('patience'); the output so far is in "
+                       "%s", patience, attempt->app->log);
     attempt->error->retry_after = PATIENCE_RETRY_S;
     return LAZY_ATTEMPT_FAILED;
 }
 
 int lazy_attempt_sleep(struct lazy_attempt *attempt, int fd, int most)
 {
-    struct pollfd fds[2] = {{.fd = fd, .events = POLLIN}, {.fd = attempt->front->visitor}};
-    int ready = poll(fds, 2, most);
+    const struct lazy_front *front = attempt->front;
+    struct pollfd fds[2] = {{.fd = fd, .events = POLLIN},
+                            {.fd = front->visitor, .events = front->visitor_events}};
+    int ready = poll(fds, 2, lazy_front_nap(front, most));
 
-    if (ready > 0 && fds[1].revents != 0)
+    if ((ready > 0 && fds[1].revents != 0) || lazy_front_is_gone(front))
         return lazy_error_set(attempt->error, LAZY_VISITOR_GONE, 0, "the visitor has gone");
     return ready > 0 && fds[0].revents != 0;
 }

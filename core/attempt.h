@@ -5,6 +5,8 @@
 #include "server.h"
 #include "starter.h"
 
+#include <stdbool.h>
+
 struct lazy_attempt {
     const struct lazy_app *app;
     const struct lazy_front *front;
@@ -15,6 +17,7 @@ struct lazy_attempt {
     int bell;   /* -1: none */
     long long begin, deadline;
     int lost_starters; /* how many have ended without a word */
+    bool may_not_wait; /* the front has said so */
 };
 
 enum lazy_progress { LAZY_ATTEMPT_FAILED = -1, LAZY_LOOK_AGAIN = 0, LAZY_CONNECTED = 1 };
@@ -26,8 +29,11 @@ enum lazy_outcome lazy_attempt_reach(struct lazy_attempt *attempt, int wait);
 /* Closes attempt->fd. */
 void lazy_attempt_drop(struct lazy_attempt *attempt);
 
-/* Sleeps until `fd` (-1: none) has something: 1; `most` ms: 0; or the visitor has gone: -1 and the
- * error. */
+/* The server isn't simply there: patience begins, if the front lets this request wait. */
+void lazy_attempt_hold(struct lazy_attempt *attempt);
+
+/* Sleeps until `fd` (-1: none) has something: 1; at most `most` ms: 0; or the visitor has gone: -1 and
+ * the error. */
 int lazy_attempt_sleep(struct lazy_attempt *attempt, int fd, int most);
 
 /* Fails with LAZY_PATIENCE. */

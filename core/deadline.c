@@ -1,13 +1,13 @@
 #include "deadline.h"
 
+#include "clock.h"
+
 #include <limits.h>
-#include <time.h>
 
 long long lazy_now(void)
 {
-    struct timespec now;
+    struct timespec now = lazy_clock_read(CLOCK_MONOTONIC);
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 

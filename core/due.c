@@ -1,7 +1,8 @@
 #include "due.h"
 
+#include "clock.h"
+
 #include <string.h>
-#include <time.h>
 
 /* Does the state tell of another app file than ours, and is ours the present one? Who has read the
  * file before it was touched must not undo what others have started since. */
@@ -29,7 +30,7 @@ bool lazy_due_restart(const struct lazy_app *app, const struct lazy_state *state
 bool lazy_due_later(const struct lazy_app *app, const struct lazy_state *state)
 {
     /* a clock set back must not keep the server down: there is a longest pause */
-    long long left = state->next_start - (long long)time(NULL);
+    long long left = state->next_start - lazy_clock_wall();
 
     return state->outcome == LAZY_STATE_FAILED && left > 0 && left <= LAZY_BACK_OFF_MAX_S + 1 &&
            !is_touched(app, state);

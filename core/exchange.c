@@ -1,14 +1,22 @@
 #include "exchange.h"
 
+#include "deadline.h"
+
 #include <errno.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #define UNSEEN_REPLAYS_MAX 10
 #define QUEUED_REPLAYS_MAX 3
+#define DRY_STEP_MS 20 /* at most, between two looks at a body that nothing tells of */
+
+static int connect_once(struct lazy_exchange *exchange, struct lazy_error *error)
+{
+    exchange->fd = lazy_connect(exchange->app, exchange->front, &exchange->waited, error);
+    return exchange->fd < 0 ? -1 : 0;
+}
 
 static void rewind_request(struct lazy_exchange *exchange)
 {
@@ -22,29 +30,28 @@ static void rewind_request(struct lazy_exchange *exchange)
     exchange->body_left = body->length;
     exchange->filled = 0;
     exchange->in_hand = true;
+    exchange->is_dry = false;
 }
 
 static int connect_again(struct lazy_exchange *exchange, struct lazy_error *error)
 {
     rewind_request(exchange);
-    exchange->fd = lazy_connect(exchange->app, exchange->front, &exchange->waited, error);
-    return exchange->fd < 0 ? -1 : 0;
+    return connect_once(exchange, error);
 }
 
 int lazy_exchange_begin(struct lazy_exchange *exchange, const struct lazy_app *app,
-                        const struct lazy_front *front, const struct lazy_request *request,
-                        const struct lazy_body *body, struct lazy_error *error)
+                        const struct lazy_front *front, struct lazy_error *error)
 {
-    exchange->app = app;
-    exchange->front = front;
+    *exchange = (struct lazy_exchange){.app = app, .front = front, .in_hand = true};
+    return connect_once(exchange, error);
+}
+
+void lazy_exchange_send(struct lazy_exchange *exchange, const struct lazy_request *request,
+                        const struct lazy_body *body)
+{
     exchange->request = request;
     exchange->body = body;
     exchange->body_left = body->length;
-    exchange->filled = 0;
-    exchange->in_hand = true;
-    exchange->answered = false;
-    exchange->replays = 0;
-    return connect_again(exchange, error);
 }
 
 static bool has_unsent(const struct lazy_exchange *exchange)
@@ -56,7 +63,7 @@ static bool has_unsent(const struct lazy_exchange *exchange)
 static bool wants_body(const struct lazy_exchange *exchange)
 {
     return !exchange->refused && exchange->body_left > 0 &&
-           exchange->filled < sizeof exchange->buffer;
+           exchange->filled < exchange->body->size;
 }
 
 bool lazy_exchange_body_done(const struct lazy_exchange *exchange)
@@ -71,7 +78,7 @@ static void push(struct lazy_exchange *exchange)
     size_t head_left = request->head_length - exchange->head_sent;
     struct iovec parts[2] = {
         {(char *)request->head + exchange->head_sent, head_left},
-        {exchange->buffer + exchange->sent, exchange->filled - exchange->sent},
+        {exchange->body->buffer + exchange->sent, exchange->filled - exchange->sent},
     };
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
     ssize_t sent = sendmsg(exchange->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -87,7 +94,7 @@ static void push(struct lazy_exchange *exchange)
     }
     exchange->head_sent = request->head_length;
     exchange->sent += (size_t)sent - head_left;
-    if (exchange->sent == sizeof exchange->buffer && exchange->body_left > 0) {
+    if (exchange->sent == exchange->body->size && exchange->body_left > 0) {
         exchange->sent = exchange->filled = 0;
         exchange->in_hand = false;
     }
@@ -101,18 +108,20 @@ static int visitor_gone(struct lazy_error *error)
 static int fill(struct lazy_exchange *exchange, struct lazy_error *error)
 {
     const struct lazy_body *body = exchange->body;
-    size_t room = sizeof exchange->buffer - exchange->filled;
+    size_t room = body->size - exchange->filled;
     ssize_t got;
 
     if ((long long)room > exchange->body_left)
         room = (size_t)exchange->body_left;
-    got = body->read(body->context, exchange->buffer + exchange->filled, room);
-    if (got < 0 && (errno == EINTR || errno == EAGAIN))
+    got = body->read(body->context, body->buffer + exchange->filled, room);
+    exchange->is_dry = got < 0 && errno == EAGAIN;
+    if (exchange->is_dry || (got < 0 && errno == EINTR))
         return 0;
     if (got <= 0)
         return visitor_gone(error); /* the body is shorter than was said */
     exchange->filled += (size_t)got;
     exchange->body_left -= got;
+    exchange->dry_ms = 0;
     return 0;
 }
 
@@ -123,61 +132,95 @@ static int silent(const struct lazy_exchange *exchange, struct lazy_error *error
                           exchange->app->socket);
 }
 
+/* How long to sleep at most, in ms. */
+static int next_nap(const struct lazy_exchange *exchange, bool wants, bool unsent)
+{
+    /* while it is the visitor's turn the server may be silent */
+    int most = wants && !unsent
+                   ? -1
+                   : (int)exchange->app->settings.response_timeout - exchange->silence_ms;
+    int nap = lazy_front_nap(exchange->front, most);
+
+    if (wants && exchange->body->fd < 0) {
+        int step = lazy_step(exchange->dry_ms, DRY_STEP_MS);
+        return nap >= 0 && nap < step ? nap : step;
+    }
+    return nap;
+}
+
+/* Nothing has happened for so long. */
+static int count_silence(struct lazy_exchange *exchange, int nap, bool servers_turn,
+                         struct lazy_error *error)
+{
+    exchange->dry_ms += nap;
+    exchange->silence_ms += nap;
+    if (lazy_front_is_gone(exchange->front))
+        return visitor_gone(error);
+    if (!servers_turn)
+        exchange->silence_ms = 0;
+    return exchange->silence_ms >= exchange->app->settings.response_timeout
+               ? silent(exchange, error)
+               : 0;
+}
+
 /* Sleeps until something can move, and moves the body. 1: the reply can be read. */
 static int wait_and_move(struct lazy_exchange *exchange, struct lazy_error *error)
 {
+    const struct lazy_body *body = exchange->body;
+    const struct lazy_front *front = exchange->front;
     bool wants = wants_body(exchange), unsent = has_unsent(exchange);
-    bool may_read = wants && exchange->body->fd < 0;
+    bool may_read = wants && !exchange->is_dry && (body->is_eager || body->fd < 0);
     struct pollfd fds[3] = {
         {.fd = exchange->fd, .events = (short)(POLLIN | (unsent ? POLLOUT : 0))},
-        {.fd = exchange->front->visitor},
-        {.fd = wants ? exchange->body->fd : -1, .events = POLLIN},
+        {.fd = front->visitor, .events = front->visitor_events},
+        {.fd = wants && !may_read ? body->fd : -1, .events = POLLIN},
     };
-    /* while it is the visitor's turn the server may be silent */
-    int timeout = wants && !unsent ? -1 : (int)exchange->app->settings.response_timeout;
-    int ready = poll(fds, 3, may_read ? 0 : timeout);
+    int nap = may_read ? 0 : next_nap(exchange, wants, unsent);
+    int ready = poll(fds, 3, nap);
 
     if (ready < 0)
         return errno == EINTR ? 0 : lazy_error_set(error, LAZY_UNREACHABLE, errno, "poll");
-    if (ready == 0 && !may_read)
-        return silent(exchange, error);
+    if (ready > 0)
+        exchange->silence_ms = 0;
+    else if (!may_read && count_silence(exchange, nap, !wants || unsent, error) < 0)
+        return -1;
     if (fds[1].revents != 0)
         return visitor_gone(error);
-    if ((may_read || fds[2].revents != 0) && fill(exchange, error) < 0)
+    if ((may_read || fds[2].revents != 0 || (wants && body->fd < 0)) && fill(exchange, error) < 0)
         return -1;
     if (has_unsent(exchange))
         push(exchange);
     return fds[0].revents & (POLLIN | POLLHUP | POLLERR) ? 1 : 0;
 }
 
-/* Some bytes of the reply; 0 at its end. */
-static ssize_t receive(struct lazy_exchange *exchange, char *buffer, size_t size,
-                       struct lazy_error *error)
+int lazy_exchange_wait(struct lazy_exchange *exchange, struct lazy_error *error)
 {
-    /* once a reply is under way more of it is likely there already; before, it never is */
-    int ready = exchange->received && lazy_exchange_body_done(exchange);
+    bool was_done = lazy_exchange_body_done(exchange);
+    int ready;
 
     if (exchange->head_sent == 0 && !exchange->refused)
         push(exchange);
-    for (;; ready = wait_and_move(exchange, error)) {
-        ssize_t got;
+    do
+        ready = wait_and_move(exchange, error);
+    while (ready == 0 && lazy_exchange_body_done(exchange) == was_done);
+    return ready < 0 ? -1 : 0;
+}
 
-        if (ready < 0)
-            return -1;
-        if (ready == 0)
-            continue;
-        got = recv(exchange->fd, buffer, size, MSG_DONTWAIT);
-        if (got > 0)
-            exchange->received = true;
-        if (got >= 0)
-            return got;
-        if (errno == EAGAIN || errno == EINTR)
-            continue;
-        /* a server that closes with some of the body unread resets the connection: the reply's end
-         * as far as anybody can tell */
-        exchange->reset = true;
-        return 0;
-    }
+/* Some bytes of the reply; 0 at its end; LAZY_EXCHANGE_LATER. */
+static ssize_t receive(struct lazy_exchange *exchange, char *buffer, size_t size)
+{
+    ssize_t got = recv(exchange->fd, buffer, size, MSG_DONTWAIT);
+
+    if (got > 0)
+        exchange->received = true;
+    if (got >= 0)
+        return got;
+    if (errno == EAGAIN || errno == EINTR)
+        return LAZY_EXCHANGE_LATER;
+    /* a server that closes with some of the body unread resets the connection: the reply's end as far
+     * as anybody can tell */
+    exchange->reset = true;
+    return 0;
 }
 
 /* Nothing of the request can have been seen, or it may be seen twice; and once more if a server that
@@ -217,10 +260,13 @@ static ssize_t read_head(struct lazy_exchange *exchange, char *buffer, size_t si
     size_t length = 0;
 
     for (;;) {
-        ssize_t got = receive(exchange, buffer + length, size - length, error);
+        ssize_t got;
 
-        if (got < 0)
+        if (lazy_exchange_wait(exchange, error) < 0)
             return -1;
+        got = receive(exchange, buffer + length, size - length);
+        if (got == LAZY_EXCHANGE_LATER)
+            continue;
         if (got == 0 && length > 0)
             return not_cgi(exchange, " ended inside its head", error);
         if (got == 0 && replay(exchange, error) < 0)
@@ -244,7 +290,7 @@ static ssize_t read_head(struct lazy_exchange *exchange, char *buffer, size_t si
 ssize_t lazy_exchange_read(struct lazy_exchange *exchange, char *buffer, size_t size,
                            struct lazy_error *error)
 {
-    return exchange->answered ? receive(exchange, buffer, size, error)
+    return exchange->answered ? receive(exchange, buffer, size)
                               : read_head(exchange, buffer, size, error);
 }
 

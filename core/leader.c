@@ -12,19 +12,18 @@ enum word { WORD_NONE, WORD_BEGIN, WORD_NOTICE, WORD_FAILURE, WORD_END };
 
 static enum word hear(struct lazy_attempt *attempt, int link)
 {
-    const struct lazy_front *front = attempt->front;
     struct lazy_error message;
 
     if (recv(link, &message, sizeof message, MSG_DONTWAIT) != sizeof message)
         return WORD_END;
     if (message.failure != LAZY_OK) {
         *attempt->error = message;
+        lazy_front_tell(attempt->front, LAZY_EVENT_FAILED, 0, NULL);
         return WORD_FAILURE;
     }
     if (message.sentence[0] == '\0')
         return WORD_BEGIN;
-    if (front->notice != NULL)
-        front->notice(front->context, message.sentence);
+    lazy_front_tell(attempt->front, LAZY_EVENT_NOTICE, 0, message.sentence);
     return WORD_NOTICE;
 }
 
@@ -37,6 +36,13 @@ static enum lazy_progress lost_starter(struct lazy_attempt *attempt)
                    "the process that watches the start was killed again and again");
     attempt->error->retry_after = 1;
     return LAZY_ATTEMPT_FAILED;
+}
+
+/* To the starter and to the front: the server is there. */
+static void tell_up(struct lazy_attempt *attempt, int link, long long since)
+{
+    send(link, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    lazy_front_tell(attempt->front, LAZY_EVENT_UP, (int)(lazy_now() - since), NULL);
 }
 
 static int next_sleep(const struct lazy_attempt *attempt, bool probing, long long since)
@@ -70,10 +76,10 @@ enum lazy_progress lazy_leader_lead(struct lazy_attempt *attempt, int link)
         case LAZY_LOST:
             return LAZY_ATTEMPT_FAILED;
         case LAZY_UP:
-            send(link, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+            tell_up(attempt, link, since);
             return LAZY_CONNECTED;
         case LAZY_FULL:
-            send(link, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+            tell_up(attempt, link, since);
             return LAZY_LOOK_AGAIN;
         }
     }

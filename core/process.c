@@ -1,11 +1,11 @@
 #include "process.h"
 
+#include "clock.h"
 #include "text.h"
 #include "value.h"
 
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/auxv.h>
@@ -64,9 +64,8 @@ long long lazy_process_now(void)
 {
 #ifdef __linux__
     long long ticks = (long long)getauxval(AT_CLKTCK); /* sysconf(3) would be larger than this file */
-    struct timespec now;
+    struct timespec now = lazy_clock_read(CLOCK_BOOTTIME);
 
-    clock_gettime(CLOCK_BOOTTIME, &now);
     return now.tv_sec * ticks + now.tv_nsec / (1000000000L / ticks);
 #else
     return 0;

@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 /* RFC 9110, 5.6.2 */
 static bool is_token_char(char c)
@@ -16,6 +17,29 @@ static bool is_clean(const char *line, size_t length)
     return memchr(line, '\0', length) == NULL && memchr(line, '\r', length) == NULL;
 }
 
+/* "200 OK": the three digits of a status. */
+static bool has_code(const char *text, size_t length)
+{
+    if (length < 3 || text[0] == '0')
+        return false;
+    for (size_t i = 0; i < 3; i++)
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+    return true;
+}
+
+/* "Status:" is followed by one (RFC 3875, 6.3.3). */
+static bool is_good_status(const char *line, size_t length)
+{
+    size_t at = 7;
+
+    if (length < at || strncasecmp(line, "Status:", at) != 0)
+        return true;
+    while (at < length && line[at] == ' ')
+        at++;
+    return has_code(line + at, length - at);
+}
+
 /* "Name: value" */
 static bool is_field(const char *line, size_t length)
 {
@@ -23,7 +47,8 @@ static bool is_field(const char *line, size_t length)
 
     while (name < length && is_token_char(line[name]))
         name++;
-    return name > 0 && name < length && line[name] == ':' && is_clean(line, length);
+    return name > 0 && name < length && line[name] == ':' && is_clean(line, length) &&
+           is_good_status(line, length);
 }
 
 /* "HTTP/1.1 200 OK", "HTTP/1.0 400", "HTTP/2 200": the length up to the digits of the status. */
@@ -37,12 +62,7 @@ static size_t http_prefix(const char *line, size_t length)
         at++;
     while (at < length && line[at] == ' ')
         at++;
-    if (length - at < 3)
-        return 0;
-    for (size_t i = at; i < at + 3; i++)
-        if (line[i] < '0' || line[i] > '9')
-            return 0;
-    return at;
+    return has_code(line + at, length - at) ? at : 0;
 }
 
 /* Could this beginning of a first line become a good one? Garbage shall not be waited for. */

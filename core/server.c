@@ -73,6 +73,8 @@ static enum lazy_progress begin_start(struct lazy_attempt *attempt, struct lazy_
         lazy_lock_release(starter->lock);
         progress = LAZY_ATTEMPT_FAILED;
     } else {
+        lazy_front_tell(attempt->front,
+                        starter->restart ? LAZY_EVENT_RESTART : LAZY_EVENT_START, 0, NULL);
         close(starter->lock); /* the starter has it now */
         progress = LAZY_LOOK_AGAIN;
     }
@@ -163,14 +165,11 @@ static enum lazy_progress start_once(struct lazy_attempt *attempt)
 /* A server that runs with yesterday's app file is better than none. */
 static enum lazy_progress keep_old_server(struct lazy_attempt *attempt)
 {
-    const struct lazy_front *front = attempt->front;
-
     if (attempt->error->failure != LAZY_FOLDER && attempt->error->failure != LAZY_START)
         return LAZY_ATTEMPT_FAILED;
     if (lazy_attempt_reach(attempt, 0) != LAZY_UP)
         return LAZY_ATTEMPT_FAILED;
-    if (front->notice != NULL)
-        front->notice(front->context, attempt->error->sentence);
+    lazy_front_tell(attempt->front, LAZY_EVENT_NOTICE, 0, attempt->error->sentence);
     return LAZY_CONNECTED;
 }
 
@@ -210,8 +209,7 @@ int lazy_connect(const struct lazy_app *app, const struct lazy_front *front, boo
     *waited = outcome != LAZY_UP || is_restart_due_now(&attempt);
     if (!*waited)
         return attempt.fd;
-    attempt.begin = lazy_now();
-    attempt.deadline = attempt.begin + app->settings.patience;
+    lazy_attempt_hold(&attempt);
     while ((progress = go_on(&attempt, outcome)) == LAZY_LOOK_AGAIN) {
         int left = lazy_deadline_left(attempt.deadline);
         bool in_line = outcome == LAZY_FULL;

@@ -4,15 +4,9 @@
 
 #include "app.h"
 #include "error.h"
+#include "front.h"
 
 #include <stdbool.h>
-
-/* What the core needs of its front while it works for one request. */
-struct lazy_front {
-    int visitor; /* a descriptor that hangs up when the visitor has gone; -1: none */
-    void (*notice)(void *context, const char *sentence); /* for the log; may be NULL */
-    void *context;
-};
 
 /* Returns a connection to the app's server, the caller's to close. Starts the server if nobody
  * listens, or if the app file was touched since it was started; waits at most the app's patience.

@@ -99,12 +99,17 @@ static int set_text(struct lazy_settings *settings, const struct lazy_key *key, 
     return 0;
 }
 
+static int too_many(struct lazy_error *error)
+{
+    return lazy_error_set(error, LAZY_APP, 0, "'env' is given more than 64 times");
+}
+
 static int set_env(struct lazy_settings *settings, const char *value, struct lazy_error *error)
 {
     if (*value == '=' || strchr(value, '=') == NULL)
         return lazy_error_set(error, LAZY_APP, 0, "'env' wants NAME=value, not '%s'", value);
     if (settings->env_count == LAZY_ENV_MAX)
-        return lazy_error_set(error, LAZY_APP, 0, "'env' is given more than 64 times");
+        return too_many(error);
     settings->env[settings->env_count++] = value;
     return 0;
 }
@@ -144,6 +149,98 @@ int lazy_settings_set(struct lazy_settings *settings, const char *name, const ch
         return set_env(settings, value, error);
     default:
         return set_number(settings, key, value, error);
+    }
+}
+
+/* The place of a variable in the list: its own, or a new one at the end. */
+static const char **place_of(struct lazy_settings *settings, const char *variable)
+{
+    size_t name = strcspn(variable, "=") + 1;
+
+    for (int i = 0; i < settings->env_count; i++)
+        if (strncmp(settings->env[i], variable, name) == 0)
+            return &settings->env[i];
+    return settings->env_count < LAZY_ENV_MAX ? &settings->env[settings->env_count++] : NULL;
+}
+
+static int merge_env(struct lazy_settings *settings, const struct lazy_settings *other,
+                     struct lazy_error *error)
+{
+    for (int i = 0; i < other->env_count; i++) {
+        const char **place = place_of(settings, other->env[i]);
+
+        if (place == NULL)
+            return too_many(error);
+        *place = other->env[i];
+    }
+    return 0;
+}
+
+int lazy_settings_merge(struct lazy_settings *settings, const struct lazy_settings *other,
+                        struct lazy_error *error)
+{
+    for (const struct lazy_key *key = lazy_keys; key->name != NULL; key++) {
+        const void *member = (const char *)other + key->offset;
+
+        if (key->kind == LAZY_TEXT && *(const char *const *)member != NULL)
+            *text_of(settings, key) = *(const char *const *)member;
+        if (key->kind >= LAZY_DURATION && *(const long long *)member >= 0)
+            *number_of(settings, key) = *(const long long *)member;
+    }
+    return merge_env(settings, other, error);
+}
+
+static void add_pair(struct lazy_text *text, const struct lazy_key *key, const char *value)
+{
+    lazy_text_format(text, "%s = %s\n", key->name, value);
+}
+
+static void add_number(struct lazy_text *text, const struct lazy_key *key, long long number)
+{
+    char digits[32];
+    struct lazy_text value;
+
+    lazy_text_begin(&value, digits, sizeof digits);
+    if (key->kind == LAZY_DURATION)
+        lazy_text_duration(&value, number);
+    else
+        lazy_text_format(&value, "%lld", number);
+    add_pair(text, key, digits);
+}
+
+static int part_of(const struct lazy_key *key)
+{
+    return key->kind >= LAZY_DURATION ? LAZY_SETTINGS_NUMBERS : LAZY_SETTINGS_TEXTS;
+}
+
+int lazy_settings_part(const char *name)
+{
+    const struct lazy_key *key = find(name);
+
+    return key != NULL ? part_of(key) : 0;
+}
+
+void lazy_settings_drop_texts(struct lazy_settings *settings)
+{
+    for (const struct lazy_key *key = lazy_keys; key->name != NULL; key++)
+        if (key->kind == LAZY_TEXT)
+            *text_of(settings, key) = NULL;
+    settings->env_count = 0;
+}
+
+void lazy_settings_add(struct lazy_text *text, const struct lazy_settings *settings, int parts)
+{
+    for (const struct lazy_key *key = lazy_keys; key->name != NULL; key++) {
+        const void *member = (const char *)settings + key->offset;
+
+        if (!(parts & part_of(key)))
+            continue;
+        if (key->kind >= LAZY_DURATION && *(const long long *)member >= 0)
+            add_number(text, key, *(const long long *)member);
+        if (key->kind == LAZY_TEXT && *(const char *const *)member != NULL)
+            add_pair(text, key, *(const char *const *)member);
+        for (int i = 0; key->kind == LAZY_ENV && i < settings->env_count; i++)
+            add_pair(text, key, settings->env[i]);
     }
 }
 

@@ -4,6 +4,7 @@
 #define LAZY_SETTINGS_H
 
 #include "error.h"
+#include "text.h"
 
 #include <stddef.h>
 
@@ -45,6 +46,23 @@ void lazy_settings_begin(struct lazy_settings *settings);
  * nearest key), repeated, empty or malformed; the sentence does not name the place. */
 int lazy_settings_set(struct lazy_settings *settings, const char *name, const char *value,
                       struct lazy_error *error);
+
+/* Sets what `other` sets, over what was set before; of `env` one variable each. -1 with LAZY_APP: too
+ * many of those. */
+int lazy_settings_merge(struct lazy_settings *settings, const struct lazy_settings *other,
+                        struct lazy_error *error);
+
+/* Texts say what the server is, numbers (durations and sizes) how requests are treated. */
+enum lazy_settings_part { LAZY_SETTINGS_TEXTS = 1, LAZY_SETTINGS_NUMBERS = 2 };
+
+/* The part that a key belongs to; 0: there is no such key. */
+int lazy_settings_part(const char *name);
+
+/* Unsets all texts. */
+void lazy_settings_drop_texts(struct lazy_settings *settings);
+
+/* Appends what is set of one part or both, in the form of an app file. */
+void lazy_settings_add(struct lazy_text *text, const struct lazy_settings *settings, int parts);
 
 /* Gives unset durations and sizes their defaults. Paths are the app's to resolve. */
 void lazy_settings_defaults(struct lazy_settings *settings);

@@ -1,5 +1,6 @@
 #include "starter.h"
 
+#include "clock.h"
 #include "due.h"
 #include "lock.h"
 #include "spawn.h"
@@ -9,7 +10,6 @@
 
 #include <errno.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 void lazy_names_set(struct lazy_names *names, const struct lazy_app *app)
@@ -23,7 +23,7 @@ void lazy_names_set(struct lazy_names *names, const struct lazy_app *app)
 int lazy_starter_failure(const struct lazy_app *app, const struct lazy_state *state,
                          struct lazy_error *error)
 {
-    long long left = state->next_start - (long long)time(NULL);
+    long long left = state->next_start - lazy_clock_wall();
 
     left = left < 1 ? 1 : left;
     lazy_error_set(error, LAZY_START, 0,
@@ -78,7 +78,7 @@ static void record_up(struct lazy_starter *starter)
     struct lazy_state *state = &starter->state;
 
     state->outcome = LAZY_STATE_UP;
-    state->ended = time(NULL);
+    state->ended = lazy_clock_wall();
     state->up_ticks = lazy_process_now();
     state->failures = 0;
     record(starter);
@@ -93,7 +93,7 @@ static void record_failure(struct lazy_starter *starter)
 
     lazy_stop_session(&state->command);
     state->outcome = LAZY_STATE_FAILED;
-    state->ended = time(NULL);
+    state->ended = lazy_clock_wall();
     state->failures++;
     /* one more, for the present second is partly over */
     state->next_start = state->ended + lazy_due_pause(state->failures) + 1;
@@ -133,7 +133,7 @@ static void start_command(struct lazy_starter *starter)
     int log = lazy_spawn_log(app);
     pid_t child;
 
-    *state = (struct lazy_state){.outcome = LAZY_STATE_STARTING, .started = time(NULL),
+    *state = (struct lazy_state){.outcome = LAZY_STATE_STARTING, .started = lazy_clock_wall(),
                                  .exit_status = -1, .failures = state->failures};
     set_stamp(starter);
     if (log < 0) {

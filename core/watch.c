@@ -1,5 +1,6 @@
 #include "watch.h"
 
+#include "clock.h"
 #include "deadline.h"
 #include "text.h"
 
@@ -101,7 +102,7 @@ static bool listen_to_leader(struct lazy_starter *starter, int timeout)
 static long long time_left(const struct lazy_starter *starter, bool is_child)
 {
     long long whole = starter->app->settings.start_timeout;
-    long long passed = is_child ? 0 : ((long long)time(NULL) - starter->state.started) * 1000;
+    long long passed = is_child ? 0 : (lazy_clock_wall() - starter->state.started) * 1000;
 
     return passed < 0 || passed > whole ? 0 : whole - passed; /* < 0: the clock was set back */
 }

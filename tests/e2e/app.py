@@ -9,7 +9,7 @@ import signal
 import sys
 
 from httpd import give
-from process import alive, exe, kill, stat, with_variable, wait_until
+from process import alive, all_pids, exe, kill, stat, with_variable, wait_until
 from server import Folder
 
 SERVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "server.py")
@@ -119,6 +119,9 @@ class App:
 
     def helpers(self):
         """The live processes of lazyscgi that work for this app."""
+        if self.httpd.is_module:
+            leaders = (pid for pid in all_pids() if exe(pid) == self.httpd.exe and int((stat(pid) or [0] * 4)[3]) == pid)
+            return [pid for pid in leaders if pid != self.httpd.process.pid]
         programs = (self.binary, self.script)
         pids = [int(path.split("/")[2]) for path in glob.glob("/proc/[0-9]*/exe") if exe(path.split("/")[2]) in programs]
         return with_variable("SCRIPT_FILENAME", self.script, pids)
@@ -127,9 +130,17 @@ class App:
         """The live CGI processes of this app: those that httpd itself started."""
         return [pid for pid in self.helpers() if exe(int((stat(pid) or [0, 0])[1])) == self.httpd.exe]
 
+    def under_way(self):
+        """How many requests lazyscgi holds: CGI processes, or those that wait in the module."""
+        if not self.httpd.is_module:
+            return len(self.requests())
+        status = self.httpd.status()
+        row = next((key.split("]")[0] for key, value in status.items() if key.endswith("]App") and value == self.file), "")
+        return int(status.get(row + "]Waiting", 0))
+
     def clean(self):
         """End all that belongs to this app."""
-        wait_until(lambda: not self.requests(), 10, "the end of the CGI processes")
+        wait_until(lambda: not self.under_way(), 10, "the end of the requests")
         kill(self.helpers())
         self.kill()
         assert not any(alive(pid) for pid in self.starts()), "a server escaped"

@@ -9,14 +9,15 @@ import tempfile
 import pytest
 
 sys.dont_write_bytecode = True
-pytest.register_assert_rewrite("app", "client", "httpd", "process")
+pytest.register_assert_rewrite("app", "client", "httpd", "process", "site_of_tests")
 
 from app import App
-from httpd import FLAVOURS, ROOT, Httpd
+from httpd import FLAVOURS, MODULE, ROOT, Httpd
 from process import kill, running, wait_until
+from site_of_tests import Site
 
-# Lines of httpd's own about its start and stop.
-HARMLESS = re.compile("AH(00094|00163|00169|00170|00489|00491|00493)")
+# Lines of httpd's own about its start and stop, and of the module's about starts that go well.
+HARMLESS = re.compile("AH(00094|00163|00169|00170|00489|00491|00493)|lazyscgi:notice")
 COUNTER = itertools.count(1)
 
 
@@ -33,7 +34,9 @@ def httpd(request, binary_under_test):
     """A running httpd."""
     root = os.path.realpath(tempfile.mkdtemp(prefix="lazyscgi-e2e-"))
     os.chmod(root, 0o755)
-    with open(binary_under_test, "rb") as file:
+    if request.param.startswith("module") and not MODULE:
+        pytest.skip("mod_lazyscgi isn't built: LAZYSCGI_MODULE is not set")
+    with open(MODULE if request.param.startswith("module") else binary_under_test, "rb") as file:
         sanitized = b"__asan_init" in file.read()
     server = Httpd(request.param, root, sanitized)
     try:
@@ -101,6 +104,8 @@ def make(httpd, binary, log):
     apps = []
 
     def build(server="", place="cgi-bin/app", name="app.cgi", installed=False, text=None, **keys):
+        if installed and httpd.is_module:
+            pytest.skip("of the CGI program only")
         app = App(httpd, binary, f"{place}{next(COUNTER)}", name, installed)
         apps.append(app)
         if server is not None and "start" not in keys:
@@ -120,3 +125,17 @@ def app(make):
 
 
 needs_root = pytest.mark.skipif(not ROOT, reason="needs a second user")
+
+
+@pytest.fixture(params=["module-event", "module-prefork"])
+def site(request):
+    """A site of its own, not started yet."""
+    if not MODULE:
+        pytest.skip("mod_lazyscgi isn't built: LAZYSCGI_MODULE is not set")
+    site = Site(request.param)
+    try:
+        yield site
+        site.stop()
+        assert site.errors() == []
+    finally:
+        site.remove()

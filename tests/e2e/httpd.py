@@ -3,12 +3,18 @@ import os
 import pwd
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 
+from client import visit
 from process import wait_until
 
-FLAVOURS = {"event": "cgid", "prefork": "cgi"}
+# How an app is reached: a name, the MPM, and the module that runs it.
+FLAVOURS = {"event": ("event", "cgid"), "prefork": ("prefork", "cgi"),
+            "module-event": ("event", "lazyscgi"), "module-prefork": ("prefork", "lazyscgi")}
+MORE_MODULES = {"module-event": ["include", "deflate", "filter", "env", "headers", "dir", "rewrite"]}
+MODULE = os.environ.get("LAZYSCGI_MODULE", "")
 ROOT = os.geteuid() == 0
 
 CONFIG = """
@@ -27,14 +33,14 @@ LogLevel warn
 Timeout 60
 TypesConfig /dev/null
 DocumentRoot "{root}/www"
-ScriptAlias /cgi-bin/ "{root}/cgi-bin/"
+{cgi_bin}
 <Directory "{root}">
     AllowOverride None
     Require all granted
 </Directory>
 <Directory "{root}/www">
     Options ExecCGI
-    AddHandler cgi-script .cgi
+    AddHandler {handler} .cgi
 </Directory>
 <Directory "{root}/www/owner">
     AllowOverride AuthConfig
@@ -47,6 +53,24 @@ ScriptAlias /cgi-bin/ "{root}/cgi-bin/"
 <VirtualHost 127.0.0.1:{hasty_port}>
     Timeout 1
 </VirtualHost>
+<Location "/server-status">
+    SetHandler server-status
+</Location>
+{extra}
+"""
+
+CGI_BIN = """
+ScriptAlias /cgi-bin/ "{root}/cgi-bin/"
+"""
+
+MODULE_CGI_BIN = """
+LogLevel warn
+Alias /cgi-bin/ "{root}/cgi-bin/"
+LazySCGIMaxWaiters {waiters}
+<Directory "{root}/cgi-bin">
+    Options ExecCGI
+    SetHandler lazyscgi
+</Directory>
 """
 
 MPM = {
@@ -102,8 +126,11 @@ def limit_file_size():
 class Httpd:
     """One running httpd of one flavour."""
 
-    def __init__(self, flavour, root, sanitized):
-        self.flavour, self.root, self.sanitized = flavour, root, sanitized
+    def __init__(self, flavour, root, sanitized, extra=""):
+        self.mpm, self.runner = FLAVOURS[flavour]
+        self.flavour, self.root, self.sanitized, self.extra = flavour, root, sanitized, extra
+        self.is_module = self.runner == "lazyscgi"
+        self.limits, self.waiters = MPM[self.mpm], 300
         self.exe = os.path.realpath(program())
         self.error_log = os.path.join(root, "error.log")
         for name in ("run", "www", "cgi-bin"):
@@ -118,15 +145,18 @@ class Httpd:
     def config(self):
         """The text of the config."""
         folder = modules_folder()
-        wanted = ["mpm_" + self.flavour, "unixd", "authz_core", "alias", "mime", FLAVOURS[self.flavour]]
+        wanted = ["mpm_" + self.mpm, "unixd", "authz_core", "alias", "mime", "status"] + MORE_MODULES.get(self.flavour, [])
         files = [(name, os.path.join(folder, f"mod_{name}.so")) for name in wanted]
+        files.append((self.runner, MODULE if self.is_module else os.path.join(folder, f"mod_{self.runner}.so")))
         lines = [f'LoadModule {name}_module "{file}"' for name, file in files if os.path.exists(file)]
-        if self.flavour == "event":
+        if self.runner == "cgid":
             lines.append(f'ScriptSock "{self.root}/run/cgid.sock"')
         return CONFIG.format(
             root=self.root, port=self.port, hasty_port=self.hasty_port, modules="\n".join(lines),
             user=f"User {user().pw_name}\nGroup #{user().pw_gid}" if ROOT else "",
-            mpm=MPM[self.flavour], memory="" if self.sanitized else "RLimitMEM 4000000000 8000000000")
+            mpm=self.limits, memory="" if self.sanitized else "RLimitMEM 4000000000 8000000000",
+            cgi_bin=(MODULE_CGI_BIN if self.is_module else CGI_BIN).format(root=self.root, waiters=self.waiters),
+            handler="lazyscgi" if self.is_module else "cgi-script", extra=self.extra)
 
     def start(self):
         """Start it and wait until it answers."""
@@ -135,9 +165,25 @@ class Httpd:
         with open(path, "w") as file:
             file.write(self.config())
         self.process = subprocess.Popen([program(), "-f", path, "-DFOREGROUND"], start_new_session=True,
-                                        stdin=subprocess.DEVNULL, preexec_fn=limit_file_size)
+                                        stdin=subprocess.DEVNULL, preexec_fn=limit_file_size, env=self.environment())
         wait_until(self.answers, what="httpd")
         return self
+
+    def environment(self):
+        """httpd's environment; the sanitizers' library must be there before it loads a module that wants it."""
+        if not (self.is_module and self.sanitized):
+            return os.environ
+        library = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
+        return {**os.environ, "LD_PRELOAD": library.stdout.strip(), "ASAN_OPTIONS": "detect_leaks=0"}
+
+    def reload(self):
+        """A graceful restart."""
+        self.process.send_signal(signal.SIGUSR1)
+
+    def status(self):
+        """What mod_status says, for machines."""
+        lines = visit((self.port, "/server-status?auto")).text.splitlines()
+        return dict(line.split(": ", 1) for line in lines if ": " in line)
 
     def answers(self):
         """Whether httpd accepts connections."""

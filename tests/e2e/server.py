@@ -1,6 +1,6 @@
 """A SCGI server that misbehaves on demand; the first part of PATH_INFO names the behaviour.
 
-Usage: server.py FOLDER [gate] [strict] [exit=STATUS] [backlog=N]
+Usage: server.py FOLDER [gate] [strict] [exit=STATUS] [backlog=N] [always=BEHAVIOUR]
 It appends its pid to FOLDER/starts at every start and what it sees to FOLDER/notes.
 """
 import hashlib
@@ -191,8 +191,26 @@ def do_canned(request):
         "garbage": "\1\2 this is no header\n\nnor this a body\n",
         "endless": "Content-Type: text/plain\r\n",
         "bare": "Status: 202 Accepted\nContent-Type: text/plain\nX-Odd: yes\n\nbare",
+        "long": "Status: 200 OK\nX-Long: " + "y" * 9000 + "\nContent-Type: text/plain\n\nbody",
+        "status": "X-Odd: yes\nStatus: 99\n\nbody",
+        "garbage2": "no header\n\n",
         "silent": "Content-Type: text/plain\r\n\r\nfine",
     }[request.vars["PATH_INFO"].split("/")[2]])
+
+
+def do_short(request):
+    """Promise a million bytes, and stop after half of them."""
+    request.send("Content-Type: text/plain\nContent-Length: 1000000\n\n")
+    request.send(os.urandom(500_000))
+
+
+def do_say(request):
+    """Send what the query has as `reply`, once the body was read if `read` is given; reset if `reset` is."""
+    if "read" in request.query:
+        list(request.body())
+    request.send(request.query["reply"][0])
+    if "reset" in request.query:
+        request.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 class Server:
@@ -237,7 +255,7 @@ class Server:
             name = "?"
             try:
                 request = Request(sock, self)
-                name = request.name
+                name = self.options.get("always", request.name)
                 globals()["do_" + name](request)
                 request.file.close()
             except (OSError, EOFError, ValueError) as error:

@@ -97,7 +97,7 @@ def test_log_is_not_served(make, log, place, statuses):
     for kind in ("log", "state", "lock"):
         reply = visit((app.httpd.port, f"{folder}/app.cgi.{kind}"))
         assert reply.status in statuses
-    log.allow("AH01241|AH01215|End of script output|AH02811|attempt to invoke directory")
+    log.allow("AH01241|AH01215|End of script output|AH02811|attempt to invoke directory|this is no app file")
 
 
 @pytest.fixture(autouse=True)

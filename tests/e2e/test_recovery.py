@@ -197,6 +197,7 @@ def test_stopped_and_continued(make):
     pid = pid_of(app)
     kill([pid], signal.SIGSTOP)
     visits = [Later(app.at("/vars")) for _ in range(20)]
-    wait_until(lambda: len(app.requests()) == 20, what="20 requests under way")
+    in_queue = 2 if app.httpd.is_module else 0  # a backlog of 1 takes two, which don't wait for lazyscgi
+    wait_until(lambda: app.under_way() == 20 - in_queue, what="20 requests under way")
     kill([pid], signal.SIGCONT)
     assert {each.reply.json["pid"] for each in visits} == {pid}

@@ -75,6 +75,28 @@ check("cgi/ includes libc, core/ and cgi/ only", list(foreign_includes("cgi", {"
 check("cgi/ includes core/", [] if any(
     not system and (root / name).parent.name == "core"
     for path in sources("cgi") for _, system, name in includes(path)) else ["no core header"])
+module = sources("mod_lazyscgi")
+module_c = [p for p in module if p.suffix == ".c"]
+
+
+def first_include(path):
+    return next((name for _, _, name in includes(path)), None)
+
+
+def order_of_includes(path):
+    """httpd's headers, then ours: httpd's redefine what others rely on."""
+    own = [not system for _, system, name in includes(path) if not system or name.startswith(("http", "ap", "util_", "mod_", "unixd"))]
+    return own == sorted(own)
+
+
+check("mod_lazyscgi/ has sources", [] if module_c else ["nothing found"])
+check("mod_lazyscgi/*.c include httpd first, then core/ and mod_lazyscgi/ only",
+      [f"{p.relative_to(root)}" for p in module_c if first_include(p) != "httpd.h" or not order_of_includes(p)]
+      + [f"{p.relative_to(root)}:{number}: includes {name}" for p in module for number, system, name in includes(p)
+         if (not system and not (p.parent / name).is_file() and not (root / name).is_file())
+         or name.startswith(("config.h", "cgi/"))])
+check("mod_lazyscgi/ calls no socket",
+      list(calls(module, "socket|socketpair|connect|accept4?|listen|bind|send|sendto|sendmsg|recv|recvfrom|recvmsg")))
 check("core/ prints nothing", list(calls(core, "v?f?printf|v?dprintf|f?puts|f?putc|putchar|perror|"
                                                "fwrite|v?syslog")))
 check("core/ reads no environment", list(calls(core, "(?:secure_)?getenv|setenv|putenv|unsetenv")))

@@ -7,7 +7,7 @@ if ! command -v "$MANDOC" >/dev/null; then
     exit 77
 fi
 failed=0
-for page in cgi/lazyscgi.1 core/lazyscgi-app.5; do
+for page in cgi/lazyscgi.1 core/lazyscgi-app.5 mod_lazyscgi/mod_lazyscgi.8; do
     if "$MANDOC" -Tlint -W warning "$root/$page"; then
         echo "ok - $page is clean"
     else

@@ -87,7 +87,7 @@ struct lazy_app *unit_app(const char *text)
     struct lazy_error error = {.sentence = ""};
 
     unit_write("app.cgi", text, 0755);
-    ck_assert_msg(lazy_app_load(&app, unit_path("app.cgi"), &error) == 0, "%s", error.sentence);
+    ck_assert_msg(lazy_app_load(&app, unit_path("app.cgi"), NULL, &error) == 0, "%s", error.sentence);
     app.environment = NULL;
     return &app;
 }

@@ -16,14 +16,14 @@ static struct lazy_error error;
 static void loads(const char *file)
 {
     memset(&app, 0x55, sizeof app); /* nothing shall be taken for zero */
-    ck_assert_msg(lazy_app_load(&app, file, &error) == 0, "%s: %s", file, error.sentence);
+    ck_assert_msg(lazy_app_load(&app, file, NULL, &error) == 0, "%s: %s", file, error.sentence);
 }
 
 static void refused(const char *file, const char *part)
 {
     int before = unit_descriptors();
 
-    ck_assert_int_eq(lazy_app_load(&app, file, &error), -1);
+    ck_assert_int_eq(lazy_app_load(&app, file, NULL, &error), -1);
     ck_assert_int_eq(error.failure, LAZY_APP);
     ck_assert_msg(strstr(error.sentence, part), "'%s' is not in '%s'", part, error.sentence);
     ck_assert_int_eq(unit_descriptors(), before);
@@ -161,7 +161,7 @@ END_TEST
 
 static bool is_unreadable(void)
 {
-    return lazy_app_load(&app, "app.cgi", &error) == -1 && error.errnum == EACCES;
+    return lazy_app_load(&app, "app.cgi", NULL, &error) == -1 && error.errnum == EACCES;
 }
 
 /* A FIFO must not hold a request either. */
@@ -231,6 +231,25 @@ START_TEST(long_paths_are_refused)
 }
 END_TEST
 
+/* Only an app file of another user's has its state there, and only if it doesn't say where. */
+START_TEST(apps_of_others_have_a_home)
+{
+    static const struct lazy_home home = {.folder = "/run/home", .name = "unique"};
+
+    unit_write("app.cgi", _i == 2 ? "state-dir = /elsewhere\n" : "", 0700);
+    if (_i > 0 && chown("app.cgi", 65534, 65534) < 0) {
+        puts("    not root: left out");
+        return;
+    }
+    ck_assert_int_eq(lazy_app_load(&app, "app.cgi", &home, &error), 0);
+    ck_assert_str_eq(app.name, _i == 1 ? "unique" : "app.cgi");
+    if (_i == 1)
+        ck_assert_str_eq(app.socket, "/run/home/unique.sock");
+    else
+        ck_assert_ptr_null(strstr(app.socket, "/run/home"));
+}
+END_TEST
+
 /* It would begin a line of the state. */
 START_TEST(line_ends_in_paths_are_refused)
 {
@@ -283,6 +302,7 @@ Suite *app_suite(void)
     tcase_add_test(tcase, what_is_no_small_text_is_refused);
     tcase_add_test(tcase, long_paths_are_refused);
     tcase_add_test(tcase, line_ends_in_paths_are_refused);
+    tcase_add_loop_test(tcase, apps_of_others_have_a_home, 0, 3);
     tcase_add_test(tcase, stamps_change_when_the_file_is_touched);
     return suite;
 }

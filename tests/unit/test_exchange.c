@@ -1,5 +1,6 @@
 #include "unit.h"
 
+#include "core/deadline.h"
 #include "core/exchange.h"
 
 #include <errno.h>
@@ -25,7 +26,7 @@ static struct lazy_request request;
 static struct lazy_body body;
 static struct lazy_front front;
 static struct lazy_error error;
-static char storage[1024], reply[5 * MIB];
+static char storage[1024], pieces[65536], reply[5 * MIB];
 static size_t reply_length;
 
 static act *acts[4]; /* of the server's thread, NULL-terminated; the last one for all that follow */
@@ -306,8 +307,10 @@ static void send_request(const char *method, long long length)
     ck_assert_int_eq(lazy_request_end(&request), 0);
     source.position = 0;
     source.available = length;
-    body = (struct lazy_body){.length = length, .fd = -1, .read = read_source};
-    ck_assert_int_eq(lazy_exchange_begin(&exchange, app, &front, &request, &body, &error), 0);
+    body = (struct lazy_body){.length = length, .fd = -1, .read = read_source,
+                              .buffer = pieces, .size = sizeof pieces};
+    ck_assert_int_eq(lazy_exchange_begin(&exchange, app, &front, &error), 0);
+    lazy_exchange_send(&exchange, &request, &body);
 }
 
 /* Sends a request to a server that does `list`. */
@@ -325,9 +328,12 @@ static void ask(act *const *list, const char *method, long long length)
 
 static ssize_t read_some(void)
 {
-    ssize_t got = lazy_exchange_read(&exchange, reply + reply_length, sizeof reply - reply_length,
-                                     &error);
+    ssize_t got;
 
+    while ((got = lazy_exchange_read(&exchange, reply + reply_length, sizeof reply - reply_length,
+                                     &error)) == LAZY_EXCHANGE_LATER)
+        if (lazy_exchange_wait(&exchange, &error) < 0)
+            return -1;
     reply_length += got > 0 ? (size_t)got : 0;
     return got;
 }
@@ -475,7 +481,7 @@ START_TEST(a_request_is_sent_once_more_when_that_is_safe)
     else
         expect_failure(replays[_i].failure);
     ck_assert_int_eq(exchange.replays, replays[_i].replays);
-    ck_assert_int_eq(source.rewinds, replays[_i].length > LAZY_EXCHANGE_BUFFER &&
+    ck_assert_int_eq(source.rewinds, replays[_i].length > (long long)sizeof pieces &&
                                          replays[_i].failure == LAZY_OK);
     if (replays[_i].failure == LAZY_OK)
         ck_assert(body_arrived);
@@ -588,9 +594,139 @@ START_TEST(a_visitor_hangs_up)
 }
 END_TEST
 
+/* ---- bodies that are tried first ---- */
+
+static int eager_pipe[2];
+
+static ssize_t read_eager(void *context, char *buffer, size_t size)
+{
+    (void)context;
+    return recv(eager_pipe[0], buffer, size, MSG_DONTWAIT);
+}
+
+/* In three pieces, each sent when the one before was taken. */
+static void *feed_eager(void *context)
+{
+    for (int i = 0; i < 3; i++) {
+        struct pollfd taken = {.fd = eager_pipe[1], .events = POLLOUT};
+        char bytes[10];
+
+        for (int j = 0; j < 10; j++)
+            bytes[j] = pattern(10 * i + j);
+        poll(&taken, 1, -1);
+        usleep(20000); /* so that the body is dry at least once; nothing depends on it */
+        if (send(eager_pipe[1], bytes, sizeof bytes, MSG_NOSIGNAL) != sizeof bytes)
+            break;
+    }
+    return context;
+}
+
+/* Whether or not a descriptor tells when there is more. */
+START_TEST(eager_bodies)
+{
+    pthread_t feeder;
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, eager_pipe), 0);
+    ask(ACTS(say_hello), "POST", 30);
+    body = (struct lazy_body){.length = 30, .fd = _i == 0 ? eager_pipe[0] : -1, .is_eager = true,
+                              .read = read_eager, .buffer = pieces, .size = sizeof pieces};
+    ck_assert_int_eq(pthread_create(&feeder, NULL, feed_eager, NULL), 0);
+    expect_reply(HELLO);
+    ck_assert(body_arrived);
+    pthread_join(feeder, NULL);
+    close(eager_pipe[0]);
+    close(eager_pipe[1]);
+}
+END_TEST
+
+/* ---- visitors whom no descriptor shows ---- */
+
+static int times_asked;
+
+static bool leaves_at_third(void *context)
+{
+    (void)context;
+    return ++times_asked == 3;
+}
+
+static bool stays(void *context)
+{
+    (void)context;
+    times_asked++;
+    return false;
+}
+
+START_TEST(a_visitor_who_is_asked_leaves)
+{
+    front.is_gone = leaves_at_third;
+    times_asked = 0;
+    ask(ACTS(await_visitor), "GET", 0);
+    expect_failure(LAZY_VISITOR_GONE);
+    ck_assert_int_eq(times_asked, 3);
+    front.is_gone = NULL;
+}
+END_TEST
+
+/* Short naps add up. */
+START_TEST(a_silence_is_as_long_as_ever)
+{
+    long long begin = lazy_now();
+
+    app->settings.response_timeout = 600;
+    front.is_gone = stays;
+    times_asked = 0;
+    ask(ACTS(await_visitor), "GET", 0);
+    expect_failure(LAZY_SILENT);
+    ck_assert_int_ge(lazy_now() - begin, 600);
+    ck_assert_int_ge(times_asked, 2);
+    front.is_gone = NULL;
+}
+END_TEST
+
+/* Of a TCP connection the other end's FIN shows only to who asks for it. */
+START_TEST(a_visitor_who_half_closes)
+{
+    int ends[2];
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    shutdown(ends[1], SHUT_WR);
+    front.visitor = ends[0];
+    front.visitor_events = _i == 0 ? 0 : POLLRDHUP;
+    ask(ACTS(say_hello), "GET", 0);
+    if (_i == 0)
+        expect_reply(HELLO);
+    else
+        expect_failure(LAZY_VISITOR_GONE);
+    close(ends[0]);
+    close(ends[1]);
+    front.visitor_events = 0;
+}
+END_TEST
+
+/* A server may give up a connection over which nothing has come yet. */
+START_TEST(a_connection_that_ends_before_the_request)
+{
+    listener = unit_listen(app->socket, 16);
+    ck_assert_int_eq(lazy_exchange_begin(&exchange, app, &front, &error), 0);
+    close(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
+    acts[0] = say_hello;
+    acts[1] = NULL;
+    lazy_request_begin(&request, storage, sizeof storage, 3);
+    lazy_request_add(&request, "REQUEST_METHOD", 14, "POST");
+    ck_assert_int_eq(lazy_request_end(&request), 0);
+    source.available = 3;
+    body = (struct lazy_body){.length = 3, .fd = -1, .read = read_source, .buffer = pieces,
+                              .size = sizeof pieces};
+    serving = pthread_create(&server, NULL, serve, NULL) == 0;
+    lazy_exchange_send(&exchange, &request, &body);
+    expect_reply(HELLO);
+    ck_assert(body_arrived);
+}
+END_TEST
+
 START_TEST(no_server)
 {
-    ck_assert_int_eq(lazy_exchange_begin(&exchange, app, &front, &request, &body, &error), -1);
+    ck_assert_int_eq(lazy_exchange_begin(&exchange, app, &front, &error), -1);
     ck_assert_int_eq(error.failure, LAZY_UNREACHABLE);
 }
 END_TEST
@@ -617,6 +753,11 @@ Suite *exchange_suite(void)
     tcase_add_test(tcase, a_slow_visitor_is_no_silent_server);
     tcase_add_loop_test(tcase, a_body_that_ends_early, 0, COUNT(read_errors));
     tcase_add_test(tcase, a_visitor_hangs_up);
+    tcase_add_loop_test(tcase, eager_bodies, 0, 2);
+    tcase_add_test(tcase, a_visitor_who_is_asked_leaves);
+    tcase_add_test(tcase, a_silence_is_as_long_as_ever);
+    tcase_add_loop_test(tcase, a_visitor_who_half_closes, 0, 2);
+    tcase_add_test(tcase, a_connection_that_ends_before_the_request);
     tcase_add_test(tcase, no_server);
     return suite;
 }

@@ -11,13 +11,17 @@
 static struct lazy_error error;
 static char noticed[LAZY_SENTENCE_SIZE];
 
-static void note(void *context, const char *sentence)
+static int failures;
+
+static void note(void *context, enum lazy_event event, int ms, const char *sentence)
 {
-    (void)context;
-    strcpy(noticed, sentence);
+    (void)context, (void)ms;
+    if (event == LAZY_EVENT_NOTICE)
+        strcpy(noticed, sentence);
+    failures += event == LAZY_EVENT_FAILED;
 }
 
-static const struct lazy_front front = {.visitor = -1, .notice = note};
+static const struct lazy_front front = {.visitor = -1, .event = note};
 static struct lazy_attempt attempt;
 static int link_ends[2]; /* the leader's, the starter's */
 
@@ -38,6 +42,7 @@ static void begin(const char *text)
     const struct lazy_app *app = unit_app(text);
 
     noticed[0] = '\0';
+    failures = 0;
     attempt = (struct lazy_attempt){.app = app, .front = &front, .error = &error,
                                     .fd = -1, .folder = -1, .bell = -1};
     attempt.deadline = lazy_now() + app->settings.patience;
@@ -72,6 +77,7 @@ START_TEST(a_failure_is_handed_on)
     say(LAZY_START, "it failed so");
     ck_assert_int_eq(lazy_leader_lead(&attempt, link_ends[0]), LAZY_ATTEMPT_FAILED);
     ck_assert_int_eq(error.failure, LAZY_START);
+    ck_assert_int_eq(failures, 1);
     ck_assert_str_eq(error.sentence, "it failed so");
     close_link();
 }

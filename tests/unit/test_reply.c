@@ -34,6 +34,8 @@ static const struct {
 } good[] = {
     {"Status: 200 OK\r\nContent-Type: text/plain\r\n\r\n", NULL},
     {"Status: 200 OK\nContent-Type: text/plain\n\n", NULL},
+    {"status:200\n\n", NULL},
+    {"Statuses: many\n\n", NULL},
     {"Content-Type: text/plain\n\n", NULL},
     {"Content-Type: text/plain\r\n\n", NULL},
     {"Location: /elsewhere\n\r\n", NULL},
@@ -133,6 +135,11 @@ static const struct {
     {BYTES("X: y\nHTTP/1.1 200 OK\n\n"), 21},
     {BYTES("HTTP/1.1 200 O\rSet-Cookie: b\n\n"), 29}, /* the line that becomes Status: is a field */
     {BYTES("HTTP/1.1 200 O\0K\n\n"), 17},
+    {BYTES("HTTP/1.1 099 Low\n\n"), 17},
+    {BYTES("Status: 99\n\n"), 11},
+    {BYTES("Status:\n\n"), 8},
+    {BYTES("X: y\nstatus: ok\n\n"), 16},
+    {BYTES("STATUS: 0200 OK\n\n"), 16},
 };
 
 START_TEST(bad_heads_are_refused_early)

@@ -29,15 +29,25 @@ static struct lazy_app *app;
 static struct lazy_error error;
 static bool waited;
 static pid_t keeper;
-static int keeper_link, descriptors, notices;
+static int keeper_link, descriptors, asked;
+static bool may_wait;
+static int events[5]; /* how often each was told */
 
-static void notice(void *context, const char *sentence)
+static void on_event(void *context, enum lazy_event event, int ms, const char *sentence)
 {
     (void)context, (void)sentence;
-    notices++;
+    ck_assert_int_ge(ms, 0);
+    events[event]++;
 }
 
-static struct lazy_front front = {.notice = notice};
+static bool on_may_wait(void *context)
+{
+    (void)context;
+    asked++;
+    return may_wait;
+}
+
+static struct lazy_front front = {.event = on_event, .may_wait = on_may_wait};
 
 static void begin(void)
 {
@@ -46,7 +56,9 @@ static void begin(void)
     keeper = 0;
     keeper_link = -1;
     front.visitor = -1;
-    notices = 0;
+    memset(events, 0, sizeof events);
+    asked = 0;
+    may_wait = true;
 }
 
 static const char *starts(void)
@@ -221,7 +233,7 @@ static void touch(void)
 
     times[1].tv_sec++;
     ck_assert_int_eq(utimensat(AT_FDCWD, "app.cgi", times, 0), 0);
-    ck_assert_int_eq(lazy_app_load(app, unit_path("app.cgi"), &error), 0);
+    ck_assert_int_eq(lazy_app_load(app, unit_path("app.cgi"), NULL, &error), 0);
 }
 
 static void set_next_start(long long in_seconds)
@@ -295,6 +307,34 @@ START_TEST(a_leftover_socket_is_no_obstacle)
     ck_assert_int_eq(read_state().failures, 0);
     expect_up();
     ck_assert(!waited);
+    ck_assert_int_eq(asked, 1);
+    ck_assert_int_eq(events[LAZY_EVENT_START], 1);
+    ck_assert_int_eq(events[LAZY_EVENT_UP], 1);
+    touch();
+    expect_up();
+    ck_assert_int_eq(asked, 2);
+    ck_assert_int_eq(events[LAZY_EVENT_START], 1);
+    ck_assert_int_eq(events[LAZY_EVENT_RESTART], 1);
+    ck_assert_int_eq(events[LAZY_EVENT_UP], 2);
+}
+END_TEST
+
+/* The start goes on all the same: the next request may find the server. */
+START_TEST(who_may_not_wait_has_it_started)
+{
+    app = unit_app(GOES_UP);
+    ck_assert_int_eq(mkdir(app->state_dir, 0700), 0);
+    keep();
+    may_wait = false;
+    expect_failure(LAZY_PATIENCE);
+    ck_assert_int_ge(error.retry_after, 1);
+    ck_assert_ptr_nonnull(strstr(error.sentence, "no more requests may wait"));
+    unit_wait(lazy_address_listens(&app->address));
+    unit_wait(is_settled());
+    expect_up();
+    ck_assert(!waited);
+    ck_assert_int_eq(asked, 1);
+    ck_assert_str_eq(starts(), "x\n");
 }
 END_TEST
 
@@ -580,7 +620,7 @@ START_TEST(a_restart_is_one_start)
     pid_t before, after;
 
     app = fresh = unit_app(GOES_UP);
-    ck_assert_int_eq(lazy_app_load(&stale, fresh->file, &error), 0);
+    ck_assert_int_eq(lazy_app_load(&stale, fresh->file, NULL, &error), 0);
     keep();
     before = meet_by_threads();
     unit_wait(is_settled());
@@ -614,7 +654,7 @@ START_TEST(an_old_server_is_better_than_none)
     touch();
     ck_assert_int_eq(chmod(app->state_dir, 0770), 0);
     expect_up();
-    ck_assert_int_eq(notices, 1);
+    ck_assert_int_eq(events[LAZY_EVENT_NOTICE], 1);
     ck_assert_int_eq(chmod(app->state_dir, 0700), 0);
     ck_assert_str_eq(starts(), "x\n");
 }
@@ -633,6 +673,7 @@ Suite *server_suite(void)
     tcase_add_test(tcase, after_a_failed_start_the_next_is_due_later);
     tcase_add_loop_test(tcase, failing_starts, 0, COUNT(failing));
     tcase_add_test(tcase, a_leftover_socket_is_no_obstacle);
+    tcase_add_test(tcase, who_may_not_wait_has_it_started);
     tcase_add_loop_test(tcase, a_herd_at_a_cold_server, 0, COUNT(herds));
     tcase_add_loop_test(tcase, a_herd_at_a_failing_start, 0, COUNT(herds));
     tcase_add_test(tcase, a_full_queue_starts_nothing);

@@ -223,6 +223,71 @@ START_TEST(env_is_given_64_times_at_most)
 }
 END_TEST
 
+static struct lazy_settings settings_of(const char *const *pairs)
+{
+    begin();
+    for (; *pairs != NULL; pairs += 2)
+        ck_assert_int_eq(set(pairs[0], pairs[1]), 0);
+    return settings;
+}
+
+static void expect_text(const struct lazy_settings *found, int parts, const char *expected)
+{
+    char buffer[1024];
+    struct lazy_text text;
+
+    lazy_text_begin(&text, buffer, sizeof buffer);
+    lazy_settings_add(&text, found, parts);
+    ck_assert_str_eq(buffer, expected);
+}
+
+#define ALL (LAZY_SETTINGS_TEXTS | LAZY_SETTINGS_NUMBERS)
+
+START_TEST(the_inner_settings_win)
+{
+    static const char *const outer_pairs[] = {"start", "a", "socket", "/s", "env", "A=1", "env", "AB=2",
+                                              "patience", "5s", NULL};
+    static const char *const inner_pairs[] = {"start", "b", "env", "A=3", "env", "C=4", "max-body", "1K",
+                                              NULL};
+    struct lazy_settings outer = settings_of(outer_pairs), inner = settings_of(inner_pairs);
+
+    ck_assert_int_eq(lazy_settings_merge(&outer, &inner, &error), 0);
+    expect_text(&outer, LAZY_SETTINGS_TEXTS,
+                "start = b\nsocket = /s\nenv = A=3\nenv = AB=2\nenv = C=4\n");
+    expect_text(&outer, LAZY_SETTINGS_NUMBERS, "patience = 5s\nmax-body = 1024\n");
+    lazy_settings_drop_texts(&outer);
+    expect_text(&outer, ALL, "patience = 5s\nmax-body = 1024\n");
+}
+END_TEST
+
+START_TEST(merging_has_room_for_64_variables)
+{
+    static char variables[LAZY_ENV_MAX][8];
+    static const char *const one_pair[] = {"env", "X=1", NULL};
+    struct lazy_settings full, one = settings_of(one_pair);
+
+    begin();
+    for (int i = 0; i < LAZY_ENV_MAX; i++) {
+        snprintf(variables[i], sizeof variables[i], "A%d=", i);
+        ck_assert_int_eq(set("env", variables[i]), 0);
+    }
+    full = settings;
+    ck_assert_int_eq(lazy_settings_merge(&full, &full, &error), 0);
+    ck_assert_int_eq(lazy_settings_merge(&full, &one, &error), -1);
+    ck_assert_str_eq(error.sentence, "'env' is given more than 64 times");
+}
+END_TEST
+
+START_TEST(parts_of_keys)
+{
+    for (const struct lazy_key *key = lazy_keys; key->name != NULL; key++)
+        ck_assert_int_eq(lazy_settings_part(key->name), key->kind == LAZY_TEXT || key->kind == LAZY_ENV
+                                                            ? LAZY_SETTINGS_TEXTS
+                                                            : LAZY_SETTINGS_NUMBERS);
+    ck_assert_int_eq(lazy_settings_part("strat"), 0);
+}
+END_TEST
+
 Suite *settings_suite(void)
 {
     Suite *suite = suite_create("settings");
@@ -237,5 +302,8 @@ Suite *settings_suite(void)
     tcase_add_loop_test(tcase, bad_pairs_are_refused, 0, sizeof bad / sizeof *bad);
     tcase_add_test(tcase, unknown_names_of_any_length_are_refused);
     tcase_add_test(tcase, env_is_given_64_times_at_most);
+    tcase_add_test(tcase, the_inner_settings_win);
+    tcase_add_test(tcase, merging_has_room_for_64_variables);
+    tcase_add_test(tcase, parts_of_keys);
     return suite;
 }

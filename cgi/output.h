@@ -1,18 +1,18 @@
 /* What the visitor and the owner get when a request has failed. */
-#ifndef LAZY_CGI_PAGE_H
-#define LAZY_CGI_PAGE_H
+#ifndef LAZY_CGI_OUTPUT_H
+#define LAZY_CGI_OUTPUT_H
 
 #include "core/error.h"
 
 #include <stddef.h>
 
 /* The CGI response for a failure: status, headers, and a plain page (HTML for browsers). */
-void lazy_page_write(const struct lazy_error *error);
+void lazy_output_page(const struct lazy_error *error);
 
 /* One line on stderr, which web servers put into their error log. */
-void lazy_page_log(const char *file, const char *sentence);
+void lazy_output_log(const char *file, const char *sentence);
 
 /* Writes all of it to a descriptor. -1 and errno. */
-int lazy_page_send(int fd, const char *bytes, size_t length);
+int lazy_output_send(int fd, const char *bytes, size_t length);
 
 #endif
