@@ -22,7 +22,8 @@ AS_IF([test "$APXS" = no], [
   AS_IF([test "x$with_apxs" != xno], [lazyscgi_module_kind="no (no apxs found)"])
 ], [
   lazyscgi_apr=`$APXS -q APR_CONFIG`
-  APACHE_CPPFLAGS="-I`$APXS -q INCLUDEDIR` `$lazyscgi_apr --includes --cppflags`"
+  # as system headers: their macros draw warnings that aren't ours to mend
+  APACHE_CPPFLAGS="-isystem `$APXS -q INCLUDEDIR` `$lazyscgi_apr --includes | sed 's/-I/-isystem /g'` `$lazyscgi_apr --cppflags`"
   apache_moduledir=${with_apache_moduledir:-`$APXS -q LIBEXECDIR`}
   lazyscgi_save=$CPPFLAGS
   CPPFLAGS="$CPPFLAGS $APACHE_CPPFLAGS"

@@ -209,5 +209,5 @@ const command_rec lazy_directives[] = {
                     "folders whose files an application may name in X-Sendfile, or 'off'"),
     AP_INIT_TAKE1("LazySCGIMaxWaiters", set_max_waiters, NULL, RSRC_CONF,
                   "how many requests may wait for starts at the same time"),
-    {NULL},
+    {.name = NULL},
 };

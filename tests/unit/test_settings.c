@@ -262,7 +262,7 @@ END_TEST
 
 START_TEST(merging_has_room_for_64_variables)
 {
-    static char variables[LAZY_ENV_MAX][8];
+    static char variables[LAZY_ENV_MAX][16];
     static const char *const one_pair[] = {"env", "X=1", NULL};
     struct lazy_settings full, one = settings_of(one_pair);
 
