@@ -39,20 +39,24 @@ static apr_status_t leave_at_end(void *context)
     return APR_SUCCESS;
 }
 
+#define USUAL_KEY 2048
+
 /* What of a section makes a difference to an app file. */
 static const char *make_key(apr_pool_t *pool, const struct lazy_section *section, const char *file)
 {
     int parts = LAZY_SETTINGS_NUMBERS | (section->source == LAZY_SOURCE_INLINE ? LAZY_SETTINGS_TEXTS : 0);
+    size_t size = USUAL_KEY;
     struct lazy_text text;
-    char *key;
 
     if (section->settings == NULL)
         return file;
-    key = apr_palloc(pool, LAZY_APP_FILE_MAX);
-    lazy_text_begin(&text, key, LAZY_APP_FILE_MAX);
-    lazy_text_format(&text, "%s\n", file);
-    lazy_settings_add(&text, section->settings, parts);
-    return key;
+    for (;; size *= 2) {
+        lazy_text_begin(&text, apr_palloc(pool, size), size);
+        lazy_text_format(&text, "%s\n", file);
+        lazy_settings_add(&text, section->settings, parts);
+        if (!text.cut)
+            return text.start;
+    }
 }
 
 /* One that was loaded from the file as it is now, with the caller as another user; or NULL. */

@@ -27,12 +27,18 @@ static void add_all(struct lazy_request *encoded, const request_rec *request)
             lazy_request_add(encoded, entries[i].key, strlen(entries[i].key), entries[i].val);
 }
 
-static int encode(struct lazy_request *encoded, char *storage, size_t size, const request_rec *request,
-                  long long content_length)
+#define USUAL_SIZE 4096
+
+static void encode(struct lazy_request *encoded, const request_rec *request, long long content_length)
 {
-    lazy_request_begin(encoded, storage, size, content_length);
-    add_all(encoded, request);
-    return lazy_request_end(encoded);
+    size_t size = USUAL_SIZE;
+
+    for (;; size = encoded->needed) {
+        lazy_request_begin(encoded, apr_palloc(request->pool, size), size, content_length);
+        add_all(encoded, request);
+        if (lazy_request_end(encoded) == 0)
+            return;
+    }
 }
 
 void lazy_head_encode(request_rec *request, const struct lazy_mount *mount, const char *file,
@@ -47,8 +53,5 @@ void lazy_head_encode(request_rec *request, const struct lazy_mount *mount, cons
     request->path_info = path_info;
     if (mount != NULL)
         set_mount_variables(request, mount, file);
-    apr_table_compress(request->subprocess_env, APR_OVERLAP_TABLES_SET); /* each once */
-    encode(encoded, NULL, 0, request, content_length);
-    encode(encoded, apr_palloc(request->pool, encoded->needed), encoded->needed, request,
-           content_length);
+    encode(encoded, request, content_length);
 }
