@@ -9,7 +9,7 @@ import signal
 import sys
 
 from httpd import give
-from process import alive, all_pids, exe, kill, stat, with_variable, wait_until
+from process import alive, all_pids, exe, kill, read, stat, with_variable, wait_until
 from server import Folder
 
 SERVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "server.py")
@@ -120,8 +120,9 @@ class App:
     def helpers(self):
         """The live processes of lazyscgi that work for this app."""
         if self.httpd.is_module:
-            leaders = (pid for pid in all_pids() if exe(pid) == self.httpd.exe and int((stat(pid) or [0] * 4)[3]) == pid)
-            return [pid for pid in leaders if pid != self.httpd.process.pid]
+            httpd = self.httpd.process.pid  # a starter is a fork of it, and leads a session of its own
+            forks = [pid for pid in all_pids() if pid != httpd and read(f"/proc/{pid}/cmdline") == read(f"/proc/{httpd}/cmdline")]
+            return [pid for pid in forks if int((stat(pid) or [0] * 4)[3]) == pid]
         programs = (self.binary, self.script)
         pids = [int(path.split("/")[2]) for path in glob.glob("/proc/[0-9]*/exe") if exe(path.split("/")[2]) in programs]
         return with_variable("SCRIPT_FILENAME", self.script, pids)
@@ -157,7 +158,9 @@ class App:
     def dumping(self):
         """A start command that tells what it was given before it becomes the server."""
         folder = shlex.quote(give(self.httpd.make(os.path.relpath(os.path.join(self.folder, "dump"), self.httpd.root))))
-        copies = " ".join(f"cat /proc/$$/{name} > {folder}/{name};" for name in ("environ", "status", "limits", "stat"))
+        copies = " ".join(f"cat /proc/$$/{name} > {folder}/{name};" for name in ("environ", "limits", "stat"))
+        # by the shell itself, which may block signals while it starts another program
+        copies += f" while IFS= read -r line; do echo \"$line\"; done < /proc/$$/status > {folder}/status;"
         return f"{copies} ls -l /proc/$$/fd; pwd > {folder}/cwd; {self.command()}"
 
 

@@ -171,7 +171,8 @@ def serve_as(app, user, address):
     os.mkdir(place)
     os.chmod(place, 0o777)
     process = subprocess.Popen([sys.executable, "-SE", SERVER, place], user=user, umask=0, env={"LAZYSCGI_SOCKET": address})
-    wait_until(lambda: os.path.exists(address), what="the foreign server")
+    with socket.socket(socket.AF_UNIX) as sock:
+        wait_until(lambda: sock.connect_ex(address) == 0, what="the foreign server")
     return process
 
 

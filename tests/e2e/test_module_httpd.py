@@ -37,7 +37,7 @@ def test_child_crashes_in_a_start(site):
     wait_until(app.under_way, what="the second request")
     app.open_gate()
     assert second.reply.json["pid"] == app.starts()[0] and len(app.starts()) == 1
-    assert rows(site)[0]["Waiting"] == "0"
+    wait_until(lambda: rows(site)[0]["Waiting"] == "0", what="the end of the dead child's count")
     site.expect("exit signal Killed")
 
 
