@@ -3,9 +3,11 @@
 #include "output.h"
 
 #include "core/app.h"
+#include "core/call.h"
 #include "core/settings.h"
 #include "core/text.h"
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -49,7 +51,7 @@ static void add_hints(struct lazy_text *text, const struct lazy_app *app)
 
     if (app->settings.start == NULL)
         lazy_text_add(text, "# no 'start': lazyscgi only forwards, and never starts a server\n");
-    if (strncmp(app->text, "#!", 2) == 0 && stat(app->file, &status) == 0 &&
+    if (strncmp(app->text, "#!", 2) == 0 && lazy_call_stat(AT_FDCWD, app->file, &status, 0) == 0 &&
         !(status.st_mode & S_IXUSR))
         lazy_text_add(text, "# not executable: chmod 755 it, or the web server can't run it\n");
 }

@@ -5,6 +5,7 @@
 #include "output.h"
 
 #include "core/app.h"
+#include "core/call.h"
 #include "core/exchange.h"
 #include "core/spool.h"
 #include "core/text.h"
@@ -22,14 +23,15 @@ static bool is_same_file(const char *a, const char *b)
 {
     struct stat first, second;
 
-    return strcmp(a, b) == 0 || (stat(a, &first) == 0 && stat(b, &second) == 0 &&
+    return strcmp(a, b) == 0 || (lazy_call_stat(AT_FDCWD, a, &first, 0) == 0 &&
+                                 lazy_call_stat(AT_FDCWD, b, &second, 0) == 0 &&
                                  first.st_dev == second.st_dev && first.st_ino == second.st_ino);
 }
 
 static bool begins_with_interpreter(const char *file)
 {
     char mark[2] = "";
-    int fd = openat(AT_FDCWD, file, O_RDONLY | O_CLOEXEC);
+    int fd = lazy_call_open(AT_FDCWD, file, O_RDONLY | O_CLOEXEC, 0);
     bool begins = fd >= 0 && read(fd, mark, 2) == 2 && memcmp(mark, "#!", 2) == 0;
 
     if (fd >= 0)

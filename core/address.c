@@ -1,5 +1,6 @@
 #include "address.h"
 
+#include "call.h"
 #include "value.h"
 
 #include <arpa/inet.h>
@@ -168,7 +169,7 @@ enum lazy_outcome lazy_address_connect(const struct lazy_address *address, int w
     int family = address->to.any.sa_family, errnum;
     int mode = family == AF_UNIX && wait > 0 ? 0 : SOCK_NONBLOCK;
 
-    *fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | mode, 0);
+    *fd = lazy_call_socket(family, SOCK_STREAM | SOCK_CLOEXEC | mode);
     if (*fd < 0)
         return LAZY_LOST;
     if ((family == AF_UNIX ? connect_unix : connect_tcp)(address, wait, *fd) == 0)
@@ -180,14 +181,20 @@ enum lazy_outcome lazy_address_connect(const struct lazy_address *address, int w
     return outcome_of(errnum);
 }
 
-bool lazy_address_listens(const struct lazy_address *address)
+bool lazy_address_listens(const struct lazy_address *address, pid_t *listener)
 {
     enum lazy_outcome outcome;
+    pid_t pid = 0;
+    uid_t user;
     int fd;
 
     outcome = lazy_address_connect(address, 0, &fd);
-    if (outcome == LAZY_UP)
+    if (outcome == LAZY_UP) {
+        lazy_address_peer(address, fd, &user, &pid);
         close(fd);
+    }
+    if (listener != NULL)
+        *listener = pid;
     return outcome == LAZY_UP || outcome == LAZY_FULL;
 }
 

@@ -40,8 +40,8 @@ const char *lazy_address_path(const struct lazy_address *address);
  * second, for there a full queue and a slow network look alike. errno is set for LAZY_LOST. */
 enum lazy_outcome lazy_address_connect(const struct lazy_address *address, int wait, int *fd);
 
-/* Does somebody listen there? */
-bool lazy_address_listens(const struct lazy_address *address);
+/* Does somebody listen there? Sets *listener (which may be NULL) to the pid, 0 where it can't be known. */
+bool lazy_address_listens(const struct lazy_address *address, pid_t *listener);
 
 /* Who listens at the other end of a Unix socket (unix(7), SO_PEERCRED): 1 and *user (-1 if it
  * could not be asked) and *pid (0 where the system does not tell); 0 for TCP, where nobody knows. */

@@ -1,5 +1,6 @@
 #include "app.h"
 
+#include "call.h"
 #include "lines.h"
 #include "text.h"
 
@@ -8,8 +9,6 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -43,7 +42,7 @@ int lazy_app_stamp(struct lazy_app_stamp *stamp, const char *file)
 {
     struct stat status;
 
-    if (stat(file, &status) < 0)
+    if (lazy_call_stat(AT_FDCWD, file, &status, 0) < 0)
         return -1;
     set_stamp(stamp, &status);
     return 0;
@@ -71,7 +70,7 @@ static int read_text(struct lazy_app *app, int fd, struct lazy_error *error)
     struct stat status;
     ssize_t got;
 
-    if (fstat(fd, &status) < 0)
+    if (lazy_call_fstat(fd, &status) < 0)
         return fail(errno, "the app file can't be read", error);
     if (check_file(app, &status, error) < 0)
         return -1;
@@ -124,15 +123,6 @@ static const char *resolve(struct lazy_text *paths, const char *folder, const ch
     return *path == '/' ? path : join(paths, folder, "/", path);
 }
 
-static bool get_folder(char *path, size_t size)
-{
-#ifdef SYS_getcwd /* the library's would be the only user of malloc */
-    return syscall(SYS_getcwd, path, size) > 0;
-#else
-    return getcwd(path, size) != NULL;
-#endif
-}
-
 /* The app file's absolute path, then its folder and name. */
 static const char *locate(struct lazy_app *app, struct lazy_text *paths, const char *file,
                           struct lazy_error *error)
@@ -145,7 +135,7 @@ static const char *locate(struct lazy_app *app, struct lazy_text *paths, const c
             ;
     if (*file == '/')
         app->file = join(paths, file, "", "");
-    else if (get_folder(here, sizeof here))
+    else if (lazy_call_getcwd(here, sizeof here))
         app->file = join(paths, here, "/", file);
     else
         return lazy_error_set(error, LAZY_APP, errno, "the working folder has no path"), NULL;
@@ -237,7 +227,7 @@ int lazy_app_load(struct lazy_app *app, const char *file, const struct lazy_home
     folder = locate(app, &paths, file, error);
     if (folder == NULL)
         return -1;
-    fd = openat(AT_FDCWD, file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    fd = lazy_call_open(AT_FDCWD, file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
     if (fd < 0)
         return fail(errno, "the app file can't be read", error);
     result = read_text(app, fd, error);
@@ -255,4 +245,12 @@ void lazy_app_file_name(const struct lazy_app *app, const char *suffix, char *na
 
     lazy_text_begin(&text, name, NAME_MAX + 1);
     lazy_text_format(&text, "%s%s", app->name, suffix);
+}
+
+void lazy_app_file_path(const struct lazy_app *app, const char *suffix, char *path)
+{
+    struct lazy_text text;
+
+    lazy_text_begin(&text, path, LAZY_APP_PATHS_MAX);
+    lazy_text_format(&text, "%s/%s%s", app->state_dir, app->name, suffix);
 }

@@ -62,4 +62,7 @@ int lazy_app_stamp(struct lazy_app_stamp *stamp, const char *file);
  * in its state folder. */
 void lazy_app_file_name(const struct lazy_app *app, const char *suffix, char *name);
 
+/* The same with the folder, in a buffer of LAZY_APP_PATHS_MAX bytes. */
+void lazy_app_file_path(const struct lazy_app *app, const char *suffix, char *path);
+
 #endif

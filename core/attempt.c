@@ -1,12 +1,13 @@
 #include "attempt.h"
 
+#include "call.h"
 #include "deadline.h"
 #include "text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define PATIENCE_RETRY_S 2
@@ -53,7 +54,7 @@ enum lazy_outcome lazy_attempt_reach(struct lazy_attempt *attempt, int wait)
     outcome = lazy_address_connect(&app->address, wait, &attempt->fd);
     if (outcome == LAZY_LOST)
         return lost(attempt, errno, "");
-    if (outcome == LAZY_DOWN && path != NULL && lstat(path, &status) == 0 &&
+    if (outcome == LAZY_DOWN && path != NULL && lazy_call_stat(AT_FDCWD, path, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
         !S_ISSOCK(status.st_mode) && !S_ISLNK(status.st_mode))
         return lost(attempt, 0, ": the file there is no socket; remove it");
     if (outcome == LAZY_UP && !is_trusted(attempt)) {

@@ -1,5 +1,6 @@
 #include "bell.h"
 
+#include "call.h"
 #include "folder.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@ static int open_bell(int folder, const char *name, int flags)
 
     if (fd < 0 && errno == ENOENT && (mkfifoat(folder, name, 0600) == 0 || errno == EEXIST))
         fd = lazy_folder_file(folder, name, flags | O_NONBLOCK);
-    if (fd >= 0 && (fstat(fd, &status) < 0 || !S_ISFIFO(status.st_mode))) {
+    if (fd >= 0 && (lazy_call_fstat(fd, &status) < 0 || !S_ISFIFO(status.st_mode))) {
         close(fd);
         errno = EINVAL;
         return -1;

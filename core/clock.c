@@ -1,18 +1,12 @@
 #include "clock.h"
 
-#include <limits.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include "call.h"
 
 struct timespec lazy_clock_read(clockid_t clock)
 {
     struct timespec now;
 
-#if defined __linux__ && LONG_MAX > INT_MAX /* else there are two layouts of a timespec */
-    syscall(SYS_clock_gettime, clock, &now);
-#else
-    clock_gettime(clock, &now);
-#endif
+    lazy_call_clock(clock, &now);
     return now;
 }
 

@@ -1,6 +1,9 @@
 #include "exchange.h"
 
+#include "call.h"
 #include "deadline.h"
+#include "hang.h"
+#include "restart.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -42,7 +45,7 @@ static int connect_again(struct lazy_exchange *exchange, struct lazy_error *erro
 int lazy_exchange_begin(struct lazy_exchange *exchange, const struct lazy_app *app,
                         const struct lazy_front *front, struct lazy_error *error)
 {
-    *exchange = (struct lazy_exchange){.app = app, .front = front, .in_hand = true};
+    *exchange = (struct lazy_exchange){.app = app, .front = front, .silence = -1, .in_hand = true};
     return connect_once(exchange, error);
 }
 
@@ -81,7 +84,7 @@ static void push(struct lazy_exchange *exchange)
         {exchange->body->buffer + exchange->sent, exchange->filled - exchange->sent},
     };
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-    ssize_t sent = sendmsg(exchange->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t sent = lazy_call_sendmsg(exchange->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 
     if (sent < 0) {
         /* an early reply may still wait to be read, so this isn't the end */
@@ -127,17 +130,28 @@ static int fill(struct lazy_exchange *exchange, struct lazy_error *error)
 
 static int silent(const struct lazy_exchange *exchange, struct lazy_error *error)
 {
-    return lazy_error_set(error, LAZY_SILENT, 0,
-                          "the server at %s was silent for the whole of 'response-timeout'",
-                          exchange->app->socket);
+    lazy_error_set(error, LAZY_SILENT, 0,
+                   "the server at %s was silent for the whole of 'response-timeout'",
+                   exchange->app->socket);
+    if (!exchange->received)
+        lazy_restart_hung(exchange->app, exchange->front, exchange->silence, error);
+    return -1;
+}
+
+/* Is the server slow to answer, but has not been counted as such yet? */
+static bool may_join(const struct lazy_exchange *exchange)
+{
+    return exchange->silence < 0 && !exchange->received;
 }
 
 /* How long to sleep at most, in ms. */
 static int next_nap(const struct lazy_exchange *exchange, bool wants, bool unsent)
 {
     /* while it is the visitor's turn the server may be silent */
-    int most = wants && !unsent
-                   ? -1
+    int patience = lazy_hang_patience(exchange->app) - exchange->silence_ms;
+    int most = wants && !unsent ? -1
+               : may_join(exchange) && patience > 0
+                   ? patience
                    : (int)exchange->app->settings.response_timeout - exchange->silence_ms;
     int nap = lazy_front_nap(exchange->front, most);
 
@@ -158,6 +172,8 @@ static int count_silence(struct lazy_exchange *exchange, int nap, bool servers_t
         return visitor_gone(error);
     if (!servers_turn)
         exchange->silence_ms = 0;
+    if (may_join(exchange) && exchange->silence_ms >= lazy_hang_patience(exchange->app))
+        exchange->silence = lazy_hang_join(exchange->app);
     return exchange->silence_ms >= exchange->app->settings.response_timeout
                ? silent(exchange, error)
                : 0;
@@ -238,10 +254,13 @@ static bool may_replay(const struct lazy_exchange *exchange)
 /* The server has ended before the first byte of its answer. */
 static int replay(struct lazy_exchange *exchange, struct lazy_error *error)
 {
-    if (!may_replay(exchange))
-        return lazy_error_set(error, LAZY_CLOSED, 0,
-                              "the server at %s closed the connection before answering; its "
-                              "output is in %s", exchange->app->socket, exchange->app->log);
+    if (!may_replay(exchange)) {
+        lazy_error_set(error, LAZY_CLOSED, 0,
+                       "the server at %s closed the connection before answering; its output is in %s",
+                       exchange->app->socket, exchange->app->log);
+        lazy_restart_hung(exchange->app, exchange->front, -1, error);
+        return -1;
+    }
     exchange->replays++;
     lazy_exchange_end(exchange);
     return connect_again(exchange, error);
@@ -277,6 +296,7 @@ static ssize_t read_head(struct lazy_exchange *exchange, char *buffer, size_t si
         switch (lazy_reply_head(buffer, &length, size)) {
         case LAZY_REPLY_HEAD:
             exchange->answered = true;
+            lazy_hang_end(exchange->app);
             return (ssize_t)length;
         case LAZY_REPLY_BAD:
             return not_cgi(exchange, " is not a CGI response (does the server speak SCGI?)", error);
@@ -299,4 +319,7 @@ void lazy_exchange_end(struct lazy_exchange *exchange)
     if (exchange->fd >= 0)
         close(exchange->fd);
     exchange->fd = -1;
+    if (exchange->silence >= 0)
+        close(exchange->silence);
+    exchange->silence = -1;
 }

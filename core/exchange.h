@@ -34,6 +34,7 @@ struct lazy_exchange {
     size_t filled, sent; /* of the body's buffer */
     bool is_dry;         /* the body had nothing at present */
     int dry_ms, silence_ms; /* so long nothing came of the body, or from the server */
+    int silence;         /* as of lazy_hang_join(); -1: not joined */
     bool in_hand;        /* all of the body that was read is still in the buffer */
     bool refused;        /* the server takes no more of the request */
     bool reset;          /* the reply ended with a reset instead of an end */

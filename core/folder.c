@@ -1,5 +1,7 @@
 #include "folder.h"
 
+#include "call.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -8,7 +10,7 @@
 
 int lazy_folder_file(int folder, const char *name, int flags)
 {
-    return openat(folder, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+    return lazy_call_open(folder, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
 }
 
 /* Mode 0700 keeps other users out, but not an httpd that runs CGI programs as itself. */
@@ -42,10 +44,10 @@ int lazy_folder_open(const char *path, struct lazy_error *error)
     if (made < 0 && errno != EEXIST)
         return refuse(-1, path, errno,
                       "can't be made; make it yourself (mode 0700) or set 'state-dir'", error);
-    folder = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    folder = lazy_call_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
     if (folder < 0 && (errno == ELOOP || errno == ENOTDIR))
         return refuse(-1, path, 0, "is a link or no folder; remove it or set 'state-dir'", error);
-    if (folder < 0 || fstat(folder, &status) < 0)
+    if (folder < 0 || lazy_call_fstat(folder, &status) < 0)
         return refuse(folder, path, errno, "can't be opened", error);
     if (status.st_uid != geteuid())
         return refuse(folder, path, 0, "belongs to another user; remove it or set 'state-dir'", error);

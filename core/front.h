@@ -7,10 +7,12 @@
 enum lazy_event {
     LAZY_EVENT_START,   /* this request has the server started */
     LAZY_EVENT_RESTART, /* ... because the app file was touched */
-    LAZY_EVENT_UP,      /* ... and it is up, after so many ms */
+    LAZY_EVENT_HUNG,    /* ... because it hangs, which the request's error tells */
+    LAZY_EVENT_UP,      /* the server is up, after so many ms */
     LAZY_EVENT_FAILED,  /* ... and that has failed: the error says why */
     LAZY_EVENT_NOTICE   /* the sentence is for the owner to know */
 };
+#define LAZY_EVENTS (LAZY_EVENT_NOTICE + 1)
 
 struct lazy_front {
     int visitor;          /* a descriptor that hangs up when the visitor has gone; -1: none */

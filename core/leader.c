@@ -41,7 +41,12 @@ static enum lazy_progress lost_starter(struct lazy_attempt *attempt)
 /* To the starter and to the front: the server is there. */
 static void tell_up(struct lazy_attempt *attempt, int link, long long since)
 {
-    send(link, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    pid_t server = 0;
+    uid_t user;
+
+    if (attempt->fd >= 0)
+        lazy_address_peer(&attempt->app->address, attempt->fd, &user, &server);
+    send(link, &server, sizeof server, MSG_NOSIGNAL | MSG_DONTWAIT);
     lazy_front_tell(attempt->front, LAZY_EVENT_UP, (int)(lazy_now() - since), NULL);
 }
 

@@ -1,5 +1,6 @@
 #include "lock.h"
 
+#include "call.h"
 #include "folder.h"
 
 #include <errno.h>
@@ -15,7 +16,7 @@ static bool is_current(int folder, const char *name, int fd)
 {
     struct stat held, named;
 
-    return fstat(fd, &held) == 0 && fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+    return lazy_call_fstat(fd, &held) == 0 && lazy_call_stat(folder, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
            held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 

@@ -1,15 +1,12 @@
 #include "process.h"
 
-#include "clock.h"
+#include "call.h"
 #include "text.h"
 #include "value.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
-#ifdef __linux__
-#include <sys/auxv.h>
-#endif
 
 #define FIELD_STATE 3
 #define FIELD_START 22
@@ -44,7 +41,7 @@ long long lazy_process_start(pid_t pid)
         return 0;
     lazy_text_begin(&text, path, sizeof path);
     lazy_text_format(&text, "/proc/%lld/stat", (long long)pid);
-    fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    fd = lazy_call_open(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0)
         return 0;
     got = read(fd, stat, sizeof stat - 1);
@@ -58,16 +55,4 @@ long long lazy_process_start(pid_t pid)
 int lazy_process_alive(const struct lazy_process *process)
 {
     return process->start > 0 && lazy_process_start(process->pid) == process->start;
-}
-
-long long lazy_process_now(void)
-{
-#ifdef __linux__
-    long long ticks = (long long)getauxval(AT_CLKTCK); /* sysconf(3) would be larger than this file */
-    struct timespec now = lazy_clock_read(CLOCK_BOOTTIME);
-
-    return now.tv_sec * ticks + now.tv_nsec / (1000000000L / ticks);
-#else
-    return 0;
-#endif
 }

@@ -15,7 +15,4 @@ long long lazy_process_start(pid_t pid);
 /* Is it still that process? Never true with a start of 0. */
 int lazy_process_alive(const struct lazy_process *process);
 
-/* The present in the same ticks. */
-long long lazy_process_now(void);
-
 #endif

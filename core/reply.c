@@ -2,7 +2,6 @@
 
 #include <stdbool.h>
 #include <string.h>
-#include <strings.h>
 
 /* RFC 9110, 5.6.2 */
 static bool is_token_char(char c)
@@ -33,8 +32,9 @@ static bool is_good_status(const char *line, size_t length)
 {
     size_t at = 7;
 
-    if (length < at || strncasecmp(line, "Status:", at) != 0)
-        return true;
+    for (size_t i = 0; i < at; i++)
+        if (i == length || (line[i] | 0x20) != "status:"[i]) /* ASCII, whatever the locale */
+            return true;
     while (at < length && line[at] == ' ')
         at++;
     return has_code(line + at, length - at);

@@ -2,14 +2,15 @@
 
 #include "attempt.h"
 #include "bell.h"
+#include "call.h"
 #include "deadline.h"
 #include "due.h"
 #include "folder.h"
 #include "leader.h"
 #include "lock.h"
+#include "restart.h"
 #include "starter.h"
 #include "state.h"
-#include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +29,7 @@ static enum lazy_progress too_busy(struct lazy_attempt *attempt)
                    "the queue of the server at %s stays full: give the server more workers or a "
                    "longer listen queue", attempt->app->socket);
     attempt->error->retry_after = BUSY_RETRY_S;
+    lazy_restart_hung(attempt->app, attempt->front, -1, attempt->error); /* the busy answer some */
     return LAZY_ATTEMPT_FAILED;
 }
 
@@ -45,12 +47,10 @@ static bool is_restart_due_now(struct lazy_attempt *attempt)
     const struct lazy_app *app = attempt->app;
     char path[LAZY_APP_PATHS_MAX];
     struct lazy_state state;
-    struct lazy_text text;
 
     if (app->settings.start == NULL)
         return false;
-    lazy_text_begin(&text, path, sizeof path);
-    lazy_text_format(&text, "%s/%s.state", app->state_dir, app->name);
+    lazy_app_file_path(app, ".state", path);
     return lazy_state_read(AT_FDCWD, path, &state) && lazy_due_restart(app, &state);
 }
 
@@ -60,29 +60,23 @@ static enum lazy_progress begin_start(struct lazy_attempt *attempt, struct lazy_
     int link[2];
 
     lazy_attempt_drop(attempt); /* a server that is told to stop would wait for us */
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, link) < 0) {
+    if (lazy_call_socketpair(SOCK_STREAM | SOCK_CLOEXEC, link) < 0) {
         lazy_error_set(attempt->error, LAZY_START, errno, "no process can be made for the starter");
         lazy_lock_release(starter->lock);
         return LAZY_ATTEMPT_FAILED;
     }
     starter->link = link[1];
-    starter->bell = lazy_bell_hold(attempt->folder, attempt->names.bell);
-    if (lazy_starter_spawn(starter) < 0) {
-        lazy_error_set(attempt->error, LAZY_START, errno, "no process can be made for the starter");
-        attempt->error->retry_after = 1;
-        lazy_lock_release(starter->lock);
-        progress = LAZY_ATTEMPT_FAILED;
-    } else {
+    if (lazy_starter_spawn(starter) == 0) {
+        close(link[1]);
         lazy_front_tell(attempt->front,
                         starter->restart ? LAZY_EVENT_RESTART : LAZY_EVENT_START, 0, NULL);
-        close(starter->lock); /* the starter has it now */
-        progress = LAZY_LOOK_AGAIN;
-    }
-    close(link[1]);
-    if (starter->bell >= 0)
-        close(starter->bell);
-    if (progress == LAZY_LOOK_AGAIN)
         progress = lazy_leader_lead(attempt, link[0]);
+    } else {
+        lazy_error_set(attempt->error, LAZY_START, errno, "no process can be made for the starter");
+        attempt->error->retry_after = 1;
+        close(link[1]);
+        progress = LAZY_ATTEMPT_FAILED;
+    }
     close(link[0]);
     return progress;
 }
@@ -95,13 +89,9 @@ static enum lazy_progress decide(struct lazy_attempt *attempt, int lock)
                                    .lock = lock};
     enum lazy_outcome outcome = lazy_attempt_reach(attempt, 0);
     enum lazy_progress progress = LAZY_LOOK_AGAIN;
-    uid_t user;
 
     lazy_state_read(attempt->folder, attempt->names.state, &starter.state);
     starter.restart = outcome != LAZY_DOWN && lazy_due_restart(app, &starter.state);
-    if (starter.restart && outcome == LAZY_UP &&
-        lazy_address_peer(&app->address, attempt->fd, &user, &starter.server.pid))
-        starter.server.start = lazy_process_start(starter.server.pid);
     if (outcome == LAZY_DOWN && !lazy_due_later(app, &starter.state))
         return begin_start(attempt, &starter);
     if (starter.restart)

@@ -9,6 +9,8 @@
 const struct lazy_key lazy_keys[] = {
     {"start", LAZY_TEXT, KEY(start), "none",
      "command line for /bin/sh -c; without it nothing is ever started"},
+    {"stop", LAZY_TEXT, KEY(stop), "none",
+     "command line that stops the server, for one that leaves its session"},
     {"socket", LAZY_TEXT, KEY(socket), "<state-dir>/<app>.sock",
      "the server's address: /path, unix:path, host:port, [v6]:port or @abstract"},
     {"directory", LAZY_TEXT, KEY(directory), "the app file's folder",
@@ -26,6 +28,8 @@ const struct lazy_key lazy_keys[] = {
      "longest silence of the server during a request"},
     {"max-body", LAZY_SIZE, KEY(max_body), "1G",
      "limit for what has to be spooled, such as a body of unknown length"},
+    {"hang-limit", LAZY_COUNT, KEY(hang_limit), "3",
+     "requests in a row without a byte of reply, after which the server is restarted; 0: never"},
     {NULL, LAZY_TEXT, 0, NULL, NULL},
 };
 
@@ -84,7 +88,7 @@ void lazy_settings_begin(struct lazy_settings *settings)
 {
     memset(settings, 0, sizeof *settings);
     for (const struct lazy_key *key = lazy_keys; key->name != NULL; key++)
-        if (key->kind == LAZY_DURATION || key->kind == LAZY_SIZE)
+        if (key->kind >= LAZY_DURATION)
             *number_of(settings, key) = -1;
 }
 
@@ -128,6 +132,9 @@ static int set_number(struct lazy_settings *settings, const struct lazy_key *key
     if (key->kind == LAZY_SIZE && !lazy_value_size(value, number))
         return lazy_error_set(error, LAZY_APP, 0,
                               "'%s' wants a size such as 4096, 64K, 10M or 1G, not '%s'",
+                              key->name, value);
+    if (key->kind == LAZY_COUNT && !lazy_value_count(value, number))
+        return lazy_error_set(error, LAZY_APP, 0, "'%s' wants a number from 0 to 1000, not '%s'",
                               key->name, value);
     return 0;
 }
@@ -256,7 +263,7 @@ void lazy_settings_defaults(struct lazy_settings *settings)
             *number = *number_of(settings, other);
         else if (key->kind == LAZY_DURATION)
             lazy_value_duration(key->default_text, number);
-        else
+        else /* a count is written as a size is */
             lazy_value_size(key->default_text, number);
     }
 }

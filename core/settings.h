@@ -13,6 +13,7 @@
 /* Values borrow the strings they were set from. NULL or -1: not set. */
 struct lazy_settings {
     const char *start;
+    const char *stop;
     const char *socket;
     const char *directory;
     const char *state_dir;
@@ -23,16 +24,17 @@ struct lazy_settings {
     long long patience;         /* ms */
     long long response_timeout; /* ms */
     long long max_body;         /* bytes */
+    long long hang_limit;       /* requests; 0: never */
 };
 
-enum lazy_kind { LAZY_TEXT, LAZY_ENV, LAZY_DURATION, LAZY_SIZE };
+enum lazy_kind { LAZY_TEXT, LAZY_ENV, LAZY_DURATION, LAZY_SIZE, LAZY_COUNT };
 
 struct lazy_key {
     const char *name;
     enum lazy_kind kind;
     size_t offset;           /* of its member in struct lazy_settings */
-    const char *default_text; /* as the manual gives it; durations and sizes are parsed from it,
-                                 unless it names another key */
+    const char *default_text; /* as the manual gives it; numbers are parsed from it, unless it
+                                 names another key */
     const char *meaning;
 };
 
@@ -52,7 +54,7 @@ int lazy_settings_set(struct lazy_settings *settings, const char *name, const ch
 int lazy_settings_merge(struct lazy_settings *settings, const struct lazy_settings *other,
                         struct lazy_error *error);
 
-/* Texts say what the server is, numbers (durations and sizes) how requests are treated. */
+/* Texts say what the server is, numbers (durations, sizes and counts) how requests are treated. */
 enum lazy_settings_part { LAZY_SETTINGS_TEXTS = 1, LAZY_SETTINGS_NUMBERS = 2 };
 
 /* The part that a key belongs to; 0: there is no such key. */
@@ -64,7 +66,7 @@ void lazy_settings_drop_texts(struct lazy_settings *settings);
 /* Appends what is set of one part or both, in the form of an app file. */
 void lazy_settings_add(struct lazy_text *text, const struct lazy_settings *settings, int parts);
 
-/* Gives unset durations and sizes their defaults. Paths are the app's to resolve. */
+/* Gives unset numbers their defaults. Paths are the app's to resolve. */
 void lazy_settings_defaults(struct lazy_settings *settings);
 
 #endif

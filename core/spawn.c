@@ -1,5 +1,6 @@
 #include "spawn.h"
 
+#include "call.h"
 #include "folder.h"
 #include "variables.h"
 
@@ -40,20 +41,14 @@ static const int raised[] = {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_AS,
 #endif
 };
 
-#ifdef __linux__
-/* musl's setrlimit is for threads too, and of a kilobyte */
-#define getrlimit(resource, limit) prlimit(0, resource, NULL, limit)
-#define setrlimit(resource, limit) prlimit(0, resource, limit, NULL)
-#endif
-
 static void raise_limits(void)
 {
     for (size_t i = 0; i < sizeof raised / sizeof *raised; i++) {
         struct rlimit limit;
 
-        if (getrlimit(raised[i], &limit) == 0) {
+        if (lazy_call_getrlimit(raised[i], &limit) == 0) {
             limit.rlim_cur = limit.rlim_max;
-            setrlimit(raised[i], &limit);
+            lazy_call_setrlimit(raised[i], &limit);
         }
     }
 }
@@ -123,7 +118,7 @@ static void run_detached(void (*run)(void *context), void *context, const int *k
 
     setsid();
     reset_signals();
-    null = openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
+    null = lazy_call_open(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
     if (null < 0)
         _exit(CANT_RUN);
     set_standard(null, null);
@@ -163,7 +158,7 @@ int lazy_spawn_log(const struct lazy_app *app)
     int fd = lazy_folder_file(AT_FDCWD, app->log, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK);
     struct stat status;
 
-    if (fd >= 0 && (fstat(fd, &status) < 0 || S_ISFIFO(status.st_mode))) {
+    if (fd >= 0 && (lazy_call_fstat(fd, &status) < 0 || S_ISFIFO(status.st_mode))) {
         close(fd);
         errno = EINVAL;
         return -1;
@@ -171,30 +166,36 @@ int lazy_spawn_log(const struct lazy_app *app)
     return fd;
 }
 
+void lazy_spawn_note(int log, const char *sentence)
+{
+    struct iovec parts[3] = {
+        {(char *)"lazyscgi: ", 10}, {(char *)sentence, strlen(sentence)}, {(char *)"\n", 1}};
+
+    if (writev(log, parts, 3) < 0) {
+        /* nobody is left to tell */
+    }
+}
+
 /* Tells the app's log why nothing was run. */
 static void complain(const char *what, const char *name)
 {
     struct lazy_error error;
-    struct iovec parts[3] = {{(char *)"lazyscgi: ", 10}, {error.sentence, 0}, {(char *)"\n", 1}};
 
     lazy_error_set(&error, LAZY_START, errno, "%s%s", what, name);
-    parts[1].iov_len = strlen(error.sentence);
-    if (writev(2, parts, 3) < 0) {
-        /* nobody is left to tell */
-    }
+    lazy_spawn_note(2, error.sentence);
     _exit(CANT_RUN);
 }
 
-static void run_command(const struct lazy_app *app, int log, int (*prepare)(void *context),
-                        void *context)
+static void run_command(const struct lazy_app *app, const char *command, int log,
+                        int (*prepare)(void *context), void *context)
 {
-    char *arguments[] = {(char *)"sh", (char *)"-c", (char *)app->settings.start, NULL};
+    char *arguments[] = {(char *)"sh", (char *)"-c", (char *)command, NULL};
     struct lazy_variables variables;
 
     setsid();
     reset_signals();
     set_standard(0, log); /* the starter's own stdin is /dev/null already */
-    if (prepare(context) < 0)
+    if (prepare != NULL && prepare(context) < 0)
         complain("can't write the state in ", app->state_dir);
     close_except(NULL, 0);
     raise_limits();
@@ -206,20 +207,20 @@ static void run_command(const struct lazy_app *app, int log, int (*prepare)(void
     complain("can't run ", "/bin/sh");
 }
 
-pid_t lazy_spawn_command(const struct lazy_app *app, int log, int (*prepare)(void *context),
-                         void *context)
+pid_t lazy_spawn_command(const struct lazy_app *app, const char *command, int log,
+                         int (*prepare)(void *context), void *context)
 {
     int ready[2], errnum;
     char nothing;
     pid_t child;
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ready) < 0)
+    if (lazy_call_socketpair(SOCK_STREAM | SOCK_CLOEXEC, ready) < 0)
         return -1;
     child = FORK();
     errnum = errno;
     if (child == 0) {
         close(ready[0]); /* ready[1] goes with all the others */
-        run_command(app, log, prepare, context);
+        run_command(app, command, log, prepare, context);
     }
     close(ready[1]);
     while (child > 0 && recv(ready[0], &nothing, 1, 0) < 0 && errno == EINTR)

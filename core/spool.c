@@ -1,5 +1,6 @@
 #include "spool.h"
 
+#include "call.h"
 #include "deadline.h"
 #include "folder.h"
 #include "text.h"
@@ -27,7 +28,7 @@ static int open_file(const char *folder)
     int fd = -1;
 
 #ifdef O_TMPFILE
-    fd = openat(AT_FDCWD, folder, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
+    fd = lazy_call_open(AT_FDCWD, folder, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
     if (fd >= 0)
         return fd;
 #endif

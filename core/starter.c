@@ -1,7 +1,9 @@
 #include "starter.h"
 
+#include "bell.h"
 #include "clock.h"
 #include "due.h"
+#include "hang.h"
 #include "lock.h"
 #include "spawn.h"
 #include "stop.h"
@@ -33,10 +35,17 @@ int lazy_starter_failure(const struct lazy_app *app, const struct lazy_state *st
     return -1;
 }
 
+/* Without a leader the owner finds it in the log. */
 static void tell_leader(struct lazy_starter *starter, const struct lazy_error *message)
 {
-    if (starter->link >= 0)
+    int log;
+
+    if (starter->link >= 0) {
         send(starter->link, message, sizeof *message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } else if (message->sentence[0] != '\0' && (log = lazy_spawn_log(starter->app)) >= 0) {
+        lazy_spawn_note(log, message->sentence);
+        close(log);
+    }
 }
 
 static void tell_begin(struct lazy_starter *starter)
@@ -79,8 +88,9 @@ static void record_up(struct lazy_starter *starter)
 
     state->outcome = LAZY_STATE_UP;
     state->ended = lazy_clock_wall();
-    state->up_ticks = lazy_process_now();
+    state->server.start = lazy_process_start(state->server.pid);
     state->failures = 0;
+    lazy_hang_end(starter->app);
     record(starter);
 }
 
@@ -91,7 +101,7 @@ static void record_failure(struct lazy_starter *starter)
     struct lazy_state *state = &starter->state;
     struct lazy_error message;
 
-    lazy_stop_session(&state->command);
+    lazy_stop_start(starter->app, state);
     state->outcome = LAZY_STATE_FAILED;
     state->ended = lazy_clock_wall();
     state->failures++;
@@ -141,7 +151,7 @@ static void start_command(struct lazy_starter *starter)
         return;
     }
     lazy_stop_clear_socket(app);
-    child = lazy_spawn_command(app, log, record_command, starter);
+    child = lazy_spawn_command(app, app->settings.start, log, record_command, starter);
     if (child < 0)
         record_no_command(starter, "no process can be made for the start command", "");
     close(log);
@@ -182,14 +192,16 @@ static bool stop_server(struct lazy_starter *starter)
     state->outcome = LAZY_STATE_STOPPING;
     if (record(starter) < 0)
         return false;
-    if (lazy_stop_server(state, &starter->server) && !lazy_address_listens(&app->address))
+    lazy_stop_server(app, state);
+    if (!lazy_address_listens(&app->address, NULL))
         return true;
     state->outcome = LAZY_STATE_UP;
     set_stamp(starter);
     record(starter);
     lazy_error_set(&notice, LAZY_OK, 0,
-                   "the app file was touched, but the server at %s could not be stopped; stop it "
-                   "yourself, the next request will start it", app->socket);
+                   "the server at %s is to be restarted, but could not be stopped; stop it yourself, "
+                   "the next request will start it; a 'stop' command can do it next time",
+                   app->socket);
     tell_leader(starter, &notice);
     return false;
 }
@@ -199,6 +211,7 @@ static void run(void *context)
     struct lazy_starter *starter = context;
 
     lazy_watch_prepare();
+    lazy_hang_end(starter->app);
     if (starter->restart ? stop_server(starter)
                          : starter->state.outcome != LAZY_STATE_STARTING || !go_on(starter))
         start_command(starter);
@@ -207,7 +220,17 @@ static void run(void *context)
 
 int lazy_starter_spawn(struct lazy_starter *starter)
 {
-    int keep[4] = {starter->folder, starter->lock, starter->link, starter->bell};
+    int bell = lazy_bell_hold(starter->folder, starter->names->bell), errnum;
+    int keep[4] = {starter->folder, starter->lock, starter->link, bell}; /* rings when the starter ends */
+    int result = lazy_spawn_detached(run, starter, keep, 4);
 
-    return lazy_spawn_detached(run, starter, keep, starter->bell < 0 ? 3 : 4);
+    errnum = errno;
+    if (bell >= 0)
+        close(bell);
+    if (result == 0)
+        close(starter->lock); /* the starter has it now */
+    else
+        lazy_lock_release(starter->lock);
+    errno = errnum;
+    return result;
 }

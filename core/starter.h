@@ -23,21 +23,20 @@ struct lazy_starter {
     const struct lazy_app *app;
     const struct lazy_names *names;
     int folder;
-    int lock;                   /* held, until the starter ends */
-    int bell;                   /* rings when the starter ends; -1: no bell */
-    int link;                   /* to the leader */
-    int restart;                /* stop what the state tells of first */
-    struct lazy_process server; /* who listened when a restart was decided; pid 0: unknown */
-    struct lazy_state state;    /* as it was read under the lock */
+    int lock;                /* held, until the starter ends */
+    int link;                /* to the leader; -1: there is none */
+    int restart;             /* stop what the state tells of first */
+    struct lazy_state state; /* as it was read under the lock */
 };
 
-/* What goes over the link. The leader sends one byte when it has met the server: the first real
- * request is the probe, so that no server sees a connection without a request. When the leader has
- * gone, the starter looks for itself. The starter sends struct lazy_error: with LAZY_OK and no
+/* What goes over the link. The leader sends the server's pid (0: unknown) when it has met the server: the
+ * first real request is the probe, so that no server sees a connection without a request. When the
+ * leader has gone, the starter looks for itself. The starter sends struct lazy_error: with LAZY_OK and no
  * sentence, that probing may begin; with LAZY_OK and a sentence, a notice for the log; else why the
  * start has failed. */
 
-/* Runs the starter in a detached process, which gets copies of lock, bell and link. -1 and errno. */
+/* Runs the starter in a detached process, which takes over the lock and gets a copy of the link. -1 and
+ * errno; the lock is then released. */
 int lazy_starter_spawn(struct lazy_starter *starter);
 
 /* The names of the app's files. */

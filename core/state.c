@@ -17,11 +17,11 @@
 enum field_kind { FIELD_OUTCOME, FIELD_PID, FIELD_NUMBER, FIELD_TIME, FIELD_TEXT };
 
 struct field {
-    const char *name;
-    enum field_kind kind;
-    size_t offset;
-    size_t size;  /* of a text */
-    long long none; /* the number that means: leave the line out */
+    char name[15];
+    unsigned char kind;
+    unsigned short offset;
+    short size; /* of a text */
+    short none; /* the number that means: leave the line out */
 };
 
 #define AT(member) offsetof(struct lazy_state, member)
@@ -31,9 +31,10 @@ static const struct field fields[] = {
     {"pid", FIELD_PID, AT(command.pid), 0, 0},
     {"session", FIELD_PID, AT(command.pid), 0, 0}, /* the command leads its session */
     {"process-start", FIELD_NUMBER, AT(command.start), 0, 0},
+    {"server-pid", FIELD_PID, AT(server.pid), 0, 0},
+    {"server-start", FIELD_NUMBER, AT(server.start), 0, 0},
     {"started", FIELD_TIME, AT(started), 0, 0},
     {"ended", FIELD_TIME, AT(ended), 0, 0},
-    {"up-ticks", FIELD_NUMBER, AT(up_ticks), 0, 0},
     {"exit-status", FIELD_NUMBER, AT(exit_status), 0, -1},
     {"signal", FIELD_NUMBER, AT(signal), 0, 0},
     {"failures", FIELD_NUMBER, AT(failures), 0, -1},
@@ -75,7 +76,7 @@ static bool parse_field(struct lazy_state *state, const struct field *field, con
                 state->outcome = (enum lazy_state_outcome)i;
         return true;
     case FIELD_TEXT:
-        lazy_text_begin(&text, (char *)state + field->offset, field->size);
+        lazy_text_begin(&text, (char *)state + field->offset, (size_t)field->size);
         lazy_text_add(&text, value);
         return true;
     default: /* behind a time stands the same for people */

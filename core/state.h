@@ -21,9 +21,9 @@ enum lazy_state_outcome {
 struct lazy_state {
     enum lazy_state_outcome outcome;
     struct lazy_process command; /* the start command's process, leader of its session */
+    struct lazy_process server;  /* who listened when it came up (unix(7), SO_PEERCRED); pid 0: unknown */
     long long started;           /* seconds since 1970; 0: none */
     long long ended;             /* when the outcome was known */
-    long long up_ticks;          /* the same for a server that came up, in lazy_process_now()'s ticks */
     long long exit_status;       /* of the start command, if it exited; -1: it did not */
     long long signal;            /* that ended it; 0: none */
     long long failures;          /* failed starts in a row */

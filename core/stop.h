@@ -8,14 +8,15 @@
 
 #include <stdbool.h>
 
-/* Ends the session that `command` leads, or led as a child of ours not yet reaped; returns when its
- * process group is empty, or after KILL. */
-void lazy_stop_session(const struct lazy_process *command);
+/* Ends what a start that has failed may have left: the session that its command leads, or led as a child
+ * of ours not yet reaped; and by the owner's 'stop', when the command has left a server behind. Returns
+ * when the command's process group is empty, or after KILL. */
+void lazy_stop_start(const struct lazy_app *app, const struct lazy_state *state);
 
-/* Ends the server of the last start: the session recorded in `state` while its leader is still that
- * process; else `server`, who listened, unless it is younger than the record: then it isn't the one
- * that was started. False: neither can be signalled. */
-bool lazy_stop_server(const struct lazy_state *state, const struct lazy_process *server);
+/* Ends the server of the last start: by the owner's 'stop', if there is one; then the session recorded in
+ * `state` and the process that listened, while each is still that process. Returns when they have gone,
+ * or after KILL. Who has no process of these may still listen. */
+void lazy_stop_server(const struct lazy_app *app, const struct lazy_state *state);
 
 /* Removes a socket file that nobody listens at: many servers refuse to start over one. */
 void lazy_stop_clear_socket(const struct lazy_app *app);

@@ -58,3 +58,10 @@ bool lazy_value_size(const char *text, long long *bytes)
 
     return scaled(text, units, 4, 1LL << 40, bytes);
 }
+
+bool lazy_value_count(const char *text, long long *count)
+{
+    const char *end;
+
+    return lazy_value_number(text, 1000, count, &end) && *end == '\0';
+}

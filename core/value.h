@@ -1,4 +1,4 @@
-/* Durations and sizes, as people write them. */
+/* Durations, sizes and counts, as people write them. */
 #ifndef LAZY_VALUE_H
 #define LAZY_VALUE_H
 
@@ -13,5 +13,8 @@ bool lazy_value_duration(const char *text, long long *milliseconds);
 
 /* "4096", "64K", "10M", "1G" to bytes (K = 1024), at most 1024G. */
 bool lazy_value_size(const char *text, long long *bytes);
+
+/* A bare number of at most 1000. */
+bool lazy_value_count(const char *text, long long *count);
 
 #endif

@@ -1,5 +1,6 @@
 #include "watch.h"
 
+#include "call.h"
 #include "clock.h"
 #include "deadline.h"
 #include "text.h"
@@ -86,13 +87,13 @@ static bool listen_to_leader(struct lazy_starter *starter, int timeout)
 {
     struct timespec limit = {.tv_sec = timeout / 1000, .tv_nsec = timeout % 1000 * 1000000L};
     struct pollfd link = {.fd = starter->link, .events = POLLIN};
+    pid_t *server = &starter->state.server.pid;
     sigset_t none;
-    char byte;
 
     sigemptyset(&none);
-    if (ppoll(&link, 1, &limit, &none) <= 0 || link.revents == 0)
+    if (lazy_call_ppoll(&link, &limit, &none) <= 0 || link.revents == 0)
         return false;
-    if (recv(starter->link, &byte, 1, MSG_DONTWAIT) == 1)
+    if (recv(starter->link, server, sizeof *server, MSG_DONTWAIT) == sizeof *server)
         return true;
     close(starter->link);
     starter->link = -1;
@@ -121,7 +122,7 @@ enum lazy_watch lazy_watch(struct lazy_starter *starter, bool is_child)
         if (!alone && is_child)
             step = left;
         if (listen_to_leader(starter, step < left ? step : left) ||
-            (alone && lazy_address_listens(&starter->app->address)))
+            (alone && lazy_address_listens(&starter->app->address, &state->server.pid)))
             return LAZY_WATCH_UP;
         fate = look_at_command(state, is_child);
         if (fate == COMMAND_FAILED)

@@ -67,6 +67,11 @@ static void on_event(void *context, enum lazy_event event, int ms, const char *s
             atomic_fetch_add(&visit->loaded->row->starts, 1);
         see_server(visit, LAZY_SERVER_STARTING);
         break;
+    case LAZY_EVENT_HUNG:
+        if (visit->loaded->row != NULL)
+            atomic_fetch_add(&visit->loaded->row->starts, 1);
+        see_server(visit, LAZY_SERVER_STARTING);
+        break;
     case LAZY_EVENT_UP:
         ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, request,
                       "lazyscgi: %s: the server listens after %d ms", visit->file, ms);
@@ -99,7 +104,7 @@ static void set_front(struct lazy_visit *visit)
  * has printed must never be taken for settings. */
 static bool is_own_file(const char *file)
 {
-    static const char *const suffixes[] = {".log", ".state", ".lock", ".wait", ".new"};
+    static const char *const suffixes[] = {".log", ".state", ".lock", ".wait", ".new", ".silence"};
     const char *end = strrchr(file, '.');
 
     if (strstr(file, "/.lazyscgi-") != NULL)

@@ -184,6 +184,19 @@ def do_hang(request):
         raise EOFError
 
 
+def do_hang_first(request):
+    """Never answer, if this is the first start."""
+    if request.server.ordinal == 1:
+        do_hang(request)
+    request.reply(str(request.server.ordinal))
+
+
+def do_close_first(request):
+    """Close without an answer, if this is the first start."""
+    if request.server.ordinal > 1:
+        request.reply(str(request.server.ordinal))
+
+
 def do_canned(request):
     """Send a reply just as it is written here."""
     request.send({

@@ -147,10 +147,10 @@ START_TEST(unix_sockets_are_up_or_down)
 
         ck_assert_int_eq(listen(listener, 5), 0);
         ck_assert_int_eq(try_connect(&address, waits[_i]), LAZY_UP);
-        ck_assert(lazy_address_listens(&address));
+        ck_assert(lazy_address_listens(&address, NULL));
         close(listener);
         ck_assert_int_eq(try_connect(&address, waits[_i]), LAZY_DOWN); /* a leftover file */
-        ck_assert(!lazy_address_listens(&address));
+        ck_assert(!lazy_address_listens(&address, NULL));
         ck_assert_int_eq(unlink("app.sock"), _i < 2 ? 0 : -1);
     }
     ck_assert_int_eq(unit_descriptors(), before);
@@ -221,7 +221,7 @@ START_TEST(a_full_unix_queue_is_told)
 
     fill(&address);
     is_full(&address, 0, 0, 5000);
-    ck_assert(lazy_address_listens(&address));
+    ck_assert(lazy_address_listens(&address, NULL));
     is_full(&address, 50, 40, 5000);
     ck_assert_int_eq(sigaction(SIGALRM, &action, &before), 0);
     ck_assert_int_eq(setitimer(ITIMER_REAL, &often, NULL), 0);

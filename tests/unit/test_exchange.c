@@ -29,7 +29,7 @@ static struct lazy_error error;
 static char storage[1024], pieces[65536], reply[5 * MIB];
 static size_t reply_length;
 
-static act *acts[4]; /* of the server's thread, NULL-terminated; the last one for all that follow */
+static act *acts[6]; /* of the server's thread, NULL-terminated; the last one for all that follow */
 static pthread_t server;
 static bool serving, body_arrived;
 static int listener, descriptors, other_end;
@@ -221,6 +221,12 @@ static void say_hello_and_refuse(int fd)
 static void say_nothing(int fd)
 {
     take_body(fd, take_head(fd));
+    await_visitor(fd);
+}
+
+static void say_half_a_head(int fd)
+{
+    say(fd, HELLO, HELLO_HEAD / 2);
     await_visitor(fd);
 }
 
@@ -518,6 +524,29 @@ START_TEST(a_silent_server)
 }
 END_TEST
 
+/* An answer ends the row; a head that has begun is an answer of a kind, and none. */
+START_TEST(silent_servers_are_counted)
+{
+    static act *const list[] = {say_nothing, say_half_a_head, say_hello, say_nothing, say_nothing, NULL};
+    static const char *const counted[] = {".", ".", "", ".", ".."};
+
+    app = unit_app("socket = ./s\nstate-dir = state\nstart = true\nhang-limit = 9\n"
+                   "response-timeout = 100ms\n");
+    for (int i = 0; i < 5; i++) {
+        if (i == 0)
+            ask(list, "GET", 0);
+        else
+            send_request("GET", 0);
+        if (list[i] == say_hello)
+            expect_reply(HELLO);
+        else
+            expect_failure(LAZY_SILENT);
+        lazy_exchange_end(&exchange);
+        ck_assert_str_eq(unit_read("state/app.cgi.silence"), counted[i]);
+    }
+}
+END_TEST
+
 START_TEST(a_reply_before_the_body)
 {
     ask(ACTS(say_hello_early), "POST", 4 * MIB);
@@ -747,6 +776,7 @@ Suite *exchange_suite(void)
     tcase_add_loop_test(tcase, a_request_is_sent_once_more_when_that_is_safe, 0, COUNT(replays));
     tcase_add_loop_test(tcase, what_nobody_can_have_seen_is_sent_again, 0, 2);
     tcase_add_loop_test(tcase, a_silent_server, 0, COUNT(silent));
+    tcase_add_test(tcase, silent_servers_are_counted);
     tcase_add_test(tcase, a_reply_before_the_body);
     tcase_add_test(tcase, a_body_refused);
     tcase_add_test(tcase, an_echo_while_reading);

@@ -139,35 +139,6 @@ START_TEST(names_do_not_matter)
 }
 END_TEST
 
-START_TEST(the_present_only_grows)
-{
-    long long begin = lazy_process_now(), last = begin;
-
-    ck_assert_int_ge(begin, self().start);
-    for (int i = 0; i < 10000; i++) {
-        long long now = lazy_process_now();
-
-        ck_assert(now >= last);
-        last = now;
-    }
-    unit_wait(lazy_process_now() > begin);
-}
-END_TEST
-
-/* A process that begins now has a start between the presents before and after. */
-START_TEST(the_present_has_the_ticks_of_starts)
-{
-    long long before = lazy_process_now();
-    struct child child = begin(NULL);
-    long long after = lazy_process_now();
-
-    ck_assert_int_le(before, child.process.start);
-    ck_assert_int_le(child.process.start, after);
-    end(&child);
-    reap(&child);
-}
-END_TEST
-
 Suite *process_suite(void)
 {
     Suite *suite = suite_create("process");
@@ -178,7 +149,5 @@ Suite *process_suite(void)
     tcase_add_test(tcase, another_start_is_another_process);
     tcase_add_test(tcase, what_is_no_pid_is_not_alive);
     tcase_add_loop_test(tcase, names_do_not_matter, 0, sizeof names / sizeof *names);
-    tcase_add_test(tcase, the_present_only_grows);
-    tcase_add_test(tcase, the_present_has_the_ticks_of_starts);
     return suite;
 }

@@ -31,7 +31,7 @@ static bool waited;
 static pid_t keeper;
 static int keeper_link, descriptors, asked;
 static bool may_wait;
-static int events[5]; /* how often each was told */
+static int events[LAZY_EVENTS]; /* how often each was told */
 
 static void on_event(void *context, enum lazy_event event, int ms, const char *sentence)
 {
@@ -329,7 +329,7 @@ START_TEST(who_may_not_wait_has_it_started)
     expect_failure(LAZY_PATIENCE);
     ck_assert_int_ge(error.retry_after, 1);
     ck_assert_ptr_nonnull(strstr(error.sentence, "no more requests may wait"));
-    unit_wait(lazy_address_listens(&app->address));
+    unit_wait(lazy_address_listens(&app->address, NULL));
     unit_wait(is_settled());
     expect_up();
     ck_assert(!waited);
@@ -435,6 +435,14 @@ START_TEST(a_herd_at_a_failing_start)
 }
 END_TEST
 
+static const char *silence_path(void)
+{
+    static char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/app.cgi.silence", app->state_dir);
+    return path;
+}
+
 /* Fills the queue of a server that accepts nothing; returns the connection that does. */
 static int fill(int *server)
 {
@@ -454,7 +462,32 @@ START_TEST(a_full_queue_starts_nothing)
     expect_failure(LAZY_BUSY);
     ck_assert_int_ge(error.retry_after, 1);
     ck_assert_str_eq(starts(), "");
-    ck_assert_int_ne(access(app->state_dir, F_OK), 0);
+    ck_assert_int_eq(events[LAZY_EVENT_HUNG], 0);
+    close(fd);
+    close(server);
+}
+END_TEST
+
+/* Its queue is as full as its processes stand still: nobody has been answered for long. */
+START_TEST(a_queue_that_stays_full_is_a_hang)
+{
+    struct timespec times[2] = {{.tv_sec = 1}, {.tv_nsec = UTIME_OMIT}};
+    struct lazy_state state = {.outcome = LAZY_STATE_UP};
+    int server, fd;
+
+    app = unit_app(NEVER_UP "hang-limit = 2\nsocket = ./s");
+    fd = fill(&server);
+    write_state(&state);
+    for (int i = 0; i < 2; i++) {
+        expect_failure(LAZY_BUSY);
+        ck_assert_int_eq(events[LAZY_EVENT_HUNG], 0);
+        ck_assert_int_eq(utimensat(AT_FDCWD, silence_path(), times, 0), 0);
+    }
+    expect_failure(LAZY_BUSY);
+    ck_assert_int_eq(events[LAZY_EVENT_HUNG], 1);
+    ck_assert_ptr_nonnull(strstr(error.sentence, "it hangs"));
+    unit_wait(is_settled()); /* it can't be stopped: it is ourselves */
+    ck_assert_str_eq(starts(), "");
     close(fd);
     close(server);
 }
@@ -677,6 +710,7 @@ Suite *server_suite(void)
     tcase_add_loop_test(tcase, a_herd_at_a_cold_server, 0, COUNT(herds));
     tcase_add_loop_test(tcase, a_herd_at_a_failing_start, 0, COUNT(herds));
     tcase_add_test(tcase, a_full_queue_starts_nothing);
+    tcase_add_test(tcase, a_queue_that_stays_full_is_a_hang);
     tcase_add_loop_test(tcase, obstacles_start_nothing, 0, COUNT(obstacles));
     tcase_add_loop_test(tcase, a_visitor_who_leaves_is_noticed, 0, 3);
     tcase_add_loop_test(tcase, a_start_under_way_stays_the_only_one, 0, COUNT(disturbances));

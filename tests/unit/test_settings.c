@@ -14,6 +14,7 @@ static const struct {
     long long value, standard;
 } samples[] = {
     {"start", "exec server", "x", 0, 0},
+    {"stop", "server stop", "x", 0, 0},
     {"socket", "/run/x", "y", 0, 0},
     {"directory", "folder", "z", 0, 0},
     {"state-dir", "state", "x", 0, 0},
@@ -23,6 +24,7 @@ static const struct {
     {"patience", "500ms", "1s", 500, 30000},
     {"response-timeout", "2m", "1s", 2 * MINUTE, MINUTE},
     {"max-body", "64K", "1", 65536, 1LL << 30},
+    {"hang-limit", "0", "7", 0, 3},
 };
 
 #define SAMPLES ((int)(sizeof samples / sizeof *samples))

@@ -25,7 +25,7 @@ static int nothing_to_do(void *context)
 static int run_start(const struct lazy_app *app, int (*prepare)(void *context))
 {
     int log = lazy_spawn_log(app), status;
-    pid_t child = lazy_spawn_command(app, log, prepare, NULL);
+    pid_t child = lazy_spawn_command(app, app->settings.start, log, prepare, NULL);
 
     ck_assert_int_ge(log, 0);
     ck_assert_int_gt(child, 0);

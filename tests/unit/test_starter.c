@@ -80,7 +80,7 @@ static void put_state(const struct lazy_state *state)
 /* The test plays the leader: it takes the lock, and keeps one end of the link. */
 static void start(int restart)
 {
-    struct lazy_starter starter = {.app = app, .names = &names, .bell = -1, .restart = restart};
+    struct lazy_starter starter = {.app = app, .names = &names, .restart = restart};
     struct timeval limit = {.tv_sec = 20};
     int ends[2];
 
@@ -92,7 +92,6 @@ static void start(int restart)
     starter.folder = folder;
     starter.link = ends[1];
     ck_assert_int_eq(lazy_starter_spawn(&starter), 0);
-    close(starter.lock);
     close(ends[1]);
     if (link_end >= 0)
         close(link_end);
@@ -141,7 +140,9 @@ static struct lazy_state ended(void)
 
 static void meet_server(void)
 {
-    ck_assert_int_eq(send(link_end, "", 1, MSG_NOSIGNAL), 1);
+    pid_t server = present_state().command.pid;
+
+    ck_assert_int_eq(send(link_end, &server, sizeof server, MSG_NOSIGNAL), sizeof server);
 }
 
 static void end(void)
@@ -248,7 +249,8 @@ START_TEST(a_server_that_is_met_is_up)
     state = ended();
     ck_assert_int_eq(state.outcome, LAZY_STATE_UP);
     ck_assert(lazy_process_alive(&state.command));
-    ck_assert_int_ge(state.up_ticks, state.command.start);
+    ck_assert_int_eq(state.server.pid, state.command.pid);
+    ck_assert_int_eq(state.server.start, state.command.start);
     ck_assert(state.failures == 0 && state.next_start == 0 && state.reason[0] == '\0');
     ck_assert(state.exit_status == -1 && state.signal == 0);
     ck_assert_str_eq(state.stamp, app->stamp.text);
@@ -421,9 +423,11 @@ END_TEST
 START_TEST(what_can_not_be_stopped_is_kept)
 {
     struct lazy_state state = {.outcome = LAZY_STATE_UP, .stamp = "older"};
+    int server;
 
     app = unit_app("start = echo x >>starts");
     put_state(&state);
+    server = unit_listen(app->socket, 8);
     start(1);
     ck_assert(hear());
     ck_assert_int_eq(heard.failure, LAZY_OK);
@@ -433,6 +437,7 @@ START_TEST(what_can_not_be_stopped_is_kept)
     ck_assert_int_eq(state.outcome, LAZY_STATE_UP);
     ck_assert_str_eq(state.stamp, app->stamp.text);
     ck_assert_str_eq(unit_read("starts"), "");
+    close(server);
 }
 END_TEST
 
@@ -494,7 +499,7 @@ START_TEST(nothing_of_a_request_is_passed_on)
     expect_environment(pid, expected);
     unit_wait(descriptors_of(pid) == 3); /* the shell had one more while it wrote to `go` */
     ck_assert_int_eq(getsid(pid), pid);
-    ck_assert_int_eq(descriptors_of(parent_of(pid)), 6); /* 0 to 2, folder, lock and link */
+    ck_assert_int_eq(descriptors_of(parent_of(pid)), 7); /* 0 to 2, folder, lock, link, bell */
     ck_assert_int_ne(getsid(parent_of(pid)), getsid(0));
     meet_server();
 }

@@ -20,8 +20,7 @@ static void begin(const char *text, pid_t command)
 
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, link), 0);
     leader = link[0];
-    starter = (struct lazy_starter){.app = unit_app(text), .folder = -1, .lock = -1, .bell = -1,
-                                    .link = link[1]};
+    starter = (struct lazy_starter){.app = unit_app(text), .folder = -1, .lock = -1, .link = link[1]};
     starter.state.exit_status = -1;
     starter.state.started = time(NULL);
     starter.state.command.pid = command;
@@ -110,9 +109,12 @@ END_TEST
 
 START_TEST(the_leader_has_met_the_server)
 {
+    pid_t server = 4711;
+
     begin(forever, command_that_stays());
-    ck_assert_int_eq(send(leader, "", 1, 0), 1);
+    ck_assert_int_eq(send(leader, &server, sizeof server, 0), sizeof server);
     ck_assert_int_eq(lazy_watch(&starter, true), LAZY_WATCH_UP);
+    ck_assert_int_eq(starter.state.server.pid, server);
     end();
 }
 END_TEST
