@@ -43,6 +43,8 @@ static int parse_unix(struct lazy_address *address, const char *path, int abstra
 
 static int parse_tcp(struct lazy_address *address, const char *text, struct lazy_error *error)
 {
+    static const char wrong_host[] = "the host must be a numeric address ([v6] in brackets) or "
+                                     "localhost";
     char host[INET6_ADDRSTRLEN];
     const char *colon = strrchr(text, ':'), *start = text, *end;
     long long port;
@@ -58,7 +60,7 @@ static int parse_tcp(struct lazy_address *address, const char *text, struct lazy
         length -= 2;
     }
     if (length >= sizeof host)
-        return malformed(text, "the host must be a numeric address or localhost", error);
+        return malformed(text, wrong_host, error);
     memcpy(host, start, length);
     host[length] = '\0';
     if (start > text && inet_pton(AF_INET6, host, &address->to.in6.sin6_addr) == 1) {
@@ -74,8 +76,7 @@ static int parse_tcp(struct lazy_address *address, const char *text, struct lazy
         address->length = sizeof address->to.in;
         return 0;
     }
-    return malformed(text, "the host must be a numeric address ([v6] in brackets) or localhost",
-                     error);
+    return malformed(text, wrong_host, error);
 }
 
 int lazy_address_parse(struct lazy_address *address, const char *text, struct lazy_error *error)

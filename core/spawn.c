@@ -77,7 +77,7 @@ static void close_range_of(unsigned first, unsigned last)
     /* before Linux 5.9 */
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT_MAX)
+    if (lazy_call_getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT_MAX)
         limit.rlim_cur = INT_MAX;
     for (; first <= last && first < limit.rlim_cur; first++)
         close((int)first);

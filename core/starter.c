@@ -199,9 +199,8 @@ static bool stop_server(struct lazy_starter *starter)
     set_stamp(starter);
     record(starter);
     lazy_error_set(&notice, LAZY_OK, 0,
-                   "the server at %s is to be restarted, but could not be stopped; stop it yourself, "
-                   "the next request will start it; a 'stop' command can do it next time",
-                   app->socket);
+                   "the server at %s could not be stopped to be restarted: stop it yourself, or set "
+                   "'stop'; the next request starts it", app->socket);
     tell_leader(starter, &notice);
     return false;
 }

@@ -130,7 +130,7 @@ class Httpd:
         self.mpm, self.runner = FLAVOURS[flavour]
         self.flavour, self.root, self.sanitized, self.extra = flavour, root, sanitized, extra
         self.is_module = self.runner == "lazyscgi"
-        self.limits, self.waiters = MPM[self.mpm], 300
+        self.limits, self.waiters, self.prefix = MPM[self.mpm], 300, []
         self.exe = os.path.realpath(program())
         self.error_log = os.path.join(root, "error.log")
         for name in ("run", "www", "cgi-bin"):
@@ -164,7 +164,7 @@ class Httpd:
         path = os.path.join(self.root, "httpd.conf")
         with open(path, "w") as file:
             file.write(self.config())
-        self.process = subprocess.Popen([program(), "-f", path, "-DFOREGROUND"], start_new_session=True,
+        self.process = subprocess.Popen([*self.prefix, program(), "-f", path, "-DFOREGROUND"], start_new_session=True,
                                         stdin=subprocess.DEVNULL, preexec_fn=limit_file_size, env=self.environment())
         wait_until(self.answers, what="httpd")
         return self

@@ -115,5 +115,5 @@ def test_no_stop_command(make, log):
     app.write(start=f"setsid {command} & exit 0", socket=f"127.0.0.1:{free_port()}", response_timeout="400ms")
     hang(app, 3)
     log.expect(app.complaint(SILENT), times=3)
-    wait_until(lambda: "could not be stopped; stop it yourself" in app.log(), what="a line in the app's log")
+    wait_until(lambda: "could not be stopped to be restarted" in app.log(), what="a line in the app's log")
     assert len(app.starts()) == 1 and alive(app.starts()[0])
