@@ -26,10 +26,8 @@ static int parse_unix(struct lazy_address *address, const char *path, int abstra
     struct sockaddr_un *un = &address->to.un;
     size_t length = strlen(path);
 
-    if (length < 2 && abstract)
-        return malformed(path, "a name must follow the @", error);
-    if (length == 0)
-        return malformed("unix:", "a path must follow", error);
+    if (abstract ? length < 2 : length == 0 || path[length - 1] == '/')
+        return malformed(path, "it must end with a name", error);
     if (length >= sizeof un->sun_path)
         return malformed(path, "the system takes at most 107 bytes; give a shorter path such as "
                                "/tmp/NAME/app.sock", error);

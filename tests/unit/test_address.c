@@ -47,7 +47,7 @@ static enum lazy_outcome try_connect(const struct lazy_address *address, int wai
 static const struct {
     const char *text, *is;
 } good[] = {
-    {"/", "/"},
+    {"/x", "/x"},
     {"/run/host:80", "/run/host:80"},
     {"unix:/run/app.sock", "/run/app.sock"},
     {"unix:app.sock", "app.sock"},
@@ -87,13 +87,14 @@ END_TEST
 #define NEITHER "it is neither a path, @name, host:port nor [v6]:port"
 #define PORT "the port must be 1 to 65535"
 #define HOST "the host must be a numeric address"
+#define NAME "it must end with a name"
 #define LENGTH "the system takes at most 107 bytes"
 
 static const struct {
     const char *text, *part;
 } bad[] = {
     {"", NEITHER}, {"app.sock", NEITHER}, {"run/app.sock", NEITHER}, {"localhost", NEITHER},
-    {"unix:", "a path must follow"}, {"@", "a name must follow the @"},
+    {"unix:", NAME}, {"/", NAME}, {"/run/", NAME}, {"unix:run/", NAME}, {"@", NAME},
     {LONG_NAME "12345678", LENGTH}, {"unix:" LONG_NAME "12345678", LENGTH},
     {"@" LONG_NAME "1234567", LENGTH}, {"localhost:99999999999999999999", PORT},
     {"localhost:", PORT}, {"localhost:0", PORT}, {"localhost:65536", PORT}, {"localhost:-1", PORT},

@@ -136,6 +136,7 @@ static const struct {
     {"env = A=b\nenv = AB\n", "line 2: 'env' wants NAME=value, not 'AB'"},
     {"start = x\nsocket = app.sock\n", "line 2: 'socket' can't be 'app.sock': it is neither"},
     {"socket = localhost:0\nstart = x\n", "line 1: 'socket' can't be 'localhost:0': the port"},
+    {"start = x\nsocket = unix:\n", "line 2: 'socket' can't be '/"}, /* the folder that paths begin in */
 };
 
 START_TEST(bad_lines_are_told)
