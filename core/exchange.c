@@ -293,7 +293,7 @@ static ssize_t read_head(struct lazy_exchange *exchange, char *buffer, size_t si
         if (got == 0)
             continue;
         length += (size_t)got;
-        switch (lazy_reply_head(buffer, &length, size)) {
+        switch (lazy_reply_head(buffer, &length)) {
         case LAZY_REPLY_HEAD:
             exchange->answered = true;
             lazy_hang_end(exchange->app);

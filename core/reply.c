@@ -51,12 +51,12 @@ static bool is_field(const char *line, size_t length)
            is_good_status(line, length);
 }
 
-/* "HTTP/1.1 200 OK", "HTTP/1.0 400", "HTTP/2 200": the length up to the digits of the status. */
+/* "HTTP/1.1 200 OK", "HTTP/1.0 400", "HTTP/2 200": the length, at least 7, up to the digits of the status. */
 static size_t http_prefix(const char *line, size_t length)
 {
     size_t at = 5;
 
-    if (length < 5 || memcmp(line, "HTTP/", 5) != 0 || !is_clean(line, length))
+    if (length < 6 || memcmp(line, "HTTP/", 5) != 0 || line[5] == ' ' || !is_clean(line, length))
         return 0;
     while (at < length && ((line[at] >= '0' && line[at] <= '9') || line[at] == '.'))
         at++;
@@ -77,15 +77,14 @@ static bool may_begin(const char *buffer, size_t length)
 
 static void make_status(char *buffer, size_t *length, size_t prefix)
 {
-    static const char status[] = "Status: ";
-    size_t new = sizeof status - 1;
+    size_t new = prefix == 7 ? 7 : 8; /* "HTTP/2 " has no room for the space, which isn't needed */
 
     memmove(buffer + new, buffer + prefix, *length - prefix);
-    memcpy(buffer, status, new);
+    memcpy(buffer, "Status: ", new);
     *length = *length - prefix + new;
 }
 
-enum lazy_reply lazy_reply_head(char *buffer, size_t *length, size_t size)
+enum lazy_reply lazy_reply_head(char *buffer, size_t *length)
 {
     const char *line = buffer, *end = buffer + *length, *newline;
     size_t prefix = 0;
@@ -107,8 +106,6 @@ enum lazy_reply lazy_reply_head(char *buffer, size_t *length, size_t size)
         return line == buffer && !may_begin(buffer, *length) ? LAZY_REPLY_BAD : LAZY_REPLY_MORE;
     if (line == buffer)
         return LAZY_REPLY_BAD; /* a head without a field */
-    if (prefix > 0 && *length - prefix + 8 > size)
-        return LAZY_REPLY_BAD;
     if (prefix > 0)
         make_status(buffer, length, prefix);
     return LAZY_REPLY_HEAD;

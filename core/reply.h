@@ -15,7 +15,7 @@ enum lazy_reply {
 
 /* Looks at the `*length` bytes of a reply's beginning that are in `buffer`. When the head is complete
  * and its first line is an HTTP one ("HTTP/1.1 200 OK"), that becomes "Status: 200 OK", in place:
- * *length changes, and never passes `size`. */
-enum lazy_reply lazy_reply_head(char *buffer, size_t *length, size_t size);
+ * *length gets smaller, or stays. */
+enum lazy_reply lazy_reply_head(char *buffer, size_t *length);
 
 #endif
