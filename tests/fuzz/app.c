@@ -103,28 +103,60 @@ static void check_settings(const struct lazy_settings *settings)
     FUZZ_HOLDS(settings->max_body >= 0 && settings->max_body <= 1LL << 40);
 }
 
-static void check_path(const char *path)
+/* The path is the one that was set, or `otherwise`; in `folder` if it isn't absolute. */
+static void check_path(const char *path, const char *setting, const char *folder, const char *otherwise)
 {
+    const char *wanted = setting != NULL ? setting : otherwise;
+    size_t length = strlen(folder);
+
     FUZZ_HOLDS(is_in(path, app.text, sizeof app.text) || is_in(path, app.paths, sizeof app.paths));
-    FUZZ_HOLDS(*path == '/' && strchr(path, '\n') == NULL);
+    FUZZ_HOLDS(strchr(path, '\n') == NULL);
+    if (*wanted == '/') {
+        FUZZ_HOLDS(strcmp(path, wanted) == 0);
+    } else {
+        FUZZ_HOLDS(strncmp(path, folder, length) == 0 && path[length] == '/');
+        FUZZ_HOLDS(strcmp(path + length + 1, wanted) == 0);
+    }
 }
 
-static void check_resolved(void)
+static void check_state_dir(void)
 {
+    size_t length = strlen(app.state_dir), folder = strlen(fuzz_folder());
+
+    FUZZ_HOLDS(is_in(app.state_dir, app.text, sizeof app.text) ||
+               is_in(app.state_dir, app.paths, sizeof app.paths));
+    FUZZ_HOLDS(length == 1 || app.state_dir[length - 1] != '/');
+    if (app.settings.state_dir != NULL && *app.settings.state_dir == '/')
+        FUZZ_HOLDS(strncmp(app.state_dir, app.settings.state_dir, length) == 0);
+    else
+        FUZZ_HOLDS(strncmp(app.state_dir, fuzz_folder(), folder) == 0 && app.state_dir[folder] == '/');
+}
+
+static void check_socket(void)
+{
+    const char *path = lazy_address_path(&app.address);
     struct lazy_address address;
     struct lazy_error error;
-    const char *path = lazy_address_path(&app.address);
 
-    check_path(app.file);
-    check_path(app.directory);
-    check_path(app.state_dir);
-    check_path(app.log);
-    FUZZ_HOLDS(strcmp(app.name, "app.cgi") == 0);
-    FUZZ_HOLDS(app.state_dir[1] == '\0' || app.state_dir[strlen(app.state_dir) - 1] != '/');
     FUZZ_HOLDS((app.socket_line > 0) == (app.settings.socket != NULL));
     FUZZ_HOLDS(lazy_address_parse(&address, app.socket, &error) == 0);
     FUZZ_HOLDS(memcmp(&address, &app.address, sizeof address) == 0);
     FUZZ_HOLDS(path == NULL || (*path == '/' && path[strlen(path) - 1] != '/'));
+    if (app.settings.socket == NULL)
+        check_path(app.socket, NULL, app.state_dir, "app.cgi.sock");
+}
+
+static void check_resolved(void)
+{
+    FUZZ_HOLDS(strcmp(app.name, "app.cgi") == 0);
+    check_path(app.file, NULL, fuzz_folder(), "app.cgi");
+    check_path(app.directory, app.settings.directory, fuzz_folder(), fuzz_folder());
+    check_state_dir();
+    if (app.settings.log != NULL)
+        check_path(app.log, app.settings.log, fuzz_folder(), NULL);
+    else
+        check_path(app.log, NULL, app.state_dir, "app.cgi.log");
+    check_socket();
 }
 
 static bool is_same_text(const char *a, const char *b)
@@ -185,9 +217,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct lazy_error error;
 
-    if (load(&app, data, size, &error) < 0)
+    if (load(&app, data, size, &error) < 0) {
         check_refused(data, size, &error);
-    else
+    } else {
+        FUZZ_HOLDS(size <= LAZY_APP_FILE_MAX && memchr(data, '\0', size) == NULL);
         check_taken();
+    }
     return 0;
 }
