@@ -10,16 +10,21 @@ static bool is_token_char(char c)
            (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
-/* No NUL, and no CR that httpd or a browser could take for a line's end. */
+/* No control character but tabs (RFC 9110, 5.5): least of all a CR, which httpd or a browser could take
+ * for a line's end. */
 static bool is_clean(const char *line, size_t length)
 {
-    return memchr(line, '\0', length) == NULL && memchr(line, '\r', length) == NULL;
+    for (size_t i = 0; i < length; i++)
+        if (((unsigned char)line[i] < ' ' && line[i] != '\t') || line[i] == 127)
+            return false;
+    return true;
 }
 
-/* "200 OK": the three digits of a status. */
+/* "200 OK": the three digits of a status. Not 1xx: after such a head a visitor waits for another, and
+ * would find it in what follows. */
 static bool has_code(const char *text, size_t length)
 {
-    if (length < 3 || text[0] == '0')
+    if (length < 3 || text[0] < '2')
         return false;
     for (size_t i = 0; i < 3; i++)
         if (text[i] < '0' || text[i] > '9')

@@ -31,7 +31,7 @@ static void check_status(const char *value, size_t length)
     while (length > 0 && *value == ' ')
         value++, length--;
     FUZZ_HOLDS(length >= 3);
-    FUZZ_HOLDS(*value >= '1' && *value <= '9' && isdigit((unsigned char)value[1]) &&
+    FUZZ_HOLDS(*value >= '2' && *value <= '9' && isdigit((unsigned char)value[1]) &&
                isdigit((unsigned char)value[2]));
 }
 
@@ -44,7 +44,7 @@ static void check_field(const char *line, size_t length)
     for (const char *at = line; at < colon; at++)
         FUZZ_HOLDS(*at > ' ' && *at < 127 && strchr("\"(),/:;<=>?@[\\]{}", *at) == NULL);
     for (size_t i = 0; i < length; i++)
-        FUZZ_HOLDS(line[i] != '\0' && line[i] != '\r' && line[i] != '\n');
+        FUZZ_HOLDS(line[i] == '\t' || !iscntrl((unsigned char)line[i]));
     if (length >= 7 && strncasecmp(line, "Status:", 7) == 0)
         check_status(line + 7, length - 7);
 }

@@ -41,7 +41,8 @@ static const struct {
     {"Location: /elsewhere\n\r\n", NULL},
     {"X:\n\n", NULL},
     {"!#$%&'*+-.^_`|~09azAZ: odd but good\n\n", NULL},
-    {"X: \t\xe9\x01\x7f: <>\n\n", NULL},
+    {"X: \t\xe9\x80: <>\n\n", NULL},
+    {"Status: 999 Odd\n\n", NULL},
     {"HTTP/1.1 200 OK\r\nX: y\r\n\r\n", "Status: 200 OK\r\nX: y\r\n\r\n"},
     {"HTTP/1.1 200 OK\nX: y\n\n", "Status: 200 OK\nX: y\n\n"},
     {"HTTP/1.0 400\r\nX: y\r\n\r\n", "Status: 400\r\nX: y\r\n\r\n"},
@@ -138,6 +139,14 @@ static const struct {
     {BYTES("HTTP/1.1 200 O\rSet-Cookie: b\n\n"), 29}, /* the line that becomes Status: is a field */
     {BYTES("HTTP/1.1 200 O\0K\n\n"), 17},
     {BYTES("HTTP/1.1 099 Low\n\n"), 17},
+    {BYTES("X: a\x01" "b\n\n"), 7}, /* no other control character either */
+    {BYTES("X: a\x1f" "b\n\n"), 7},
+    {BYTES("X: a\x7f" "b\n\n"), 7},
+    {BYTES("Status: 200 O\x1bK\n\n"), 16},
+    {BYTES("HTTP/1.1 200 O\x1bK\n\n"), 17},
+    {BYTES("HTTP/1.1 100 Continue\r\n\r\n"), 23}, /* the body would be taken for the next head */
+    {BYTES("Status: 101 Switching Protocols\n\n"), 32},
+    {BYTES("Status: 199\n\n"), 12},
     {BYTES("Status: 99\n\n"), 11},
     {BYTES("Status:\n\n"), 8},
     {BYTES("X: y\nstatus: ok\n\n"), 16},
