@@ -53,12 +53,16 @@ static int get_line(char *line, int size, void *context)
 static int scan_head(request_rec *request, struct lines *lines)
 {
     char wrong[MAX_STRING_LEN];
+    int result;
 
 #ifdef AP_TRUST_CGILIKE_CL_ENVVAR
     /* we hold the server to its Content-Length, so that httpd may rely on it */
     apr_table_setn(request->subprocess_env, AP_TRUST_CGILIKE_CL_ENVVAR, "1");
 #endif
-    return ap_scan_script_header_err_core_ex(request, wrong, get_line, lines, APLOG_MODULE_INDEX);
+    result = ap_scan_script_header_err_core_ex(request, wrong, get_line, lines, APLOG_MODULE_INDEX);
+    /* which it would do with this too, and pass the body on as if it were in chunks */
+    apr_table_unset(request->headers_out, "Transfer-Encoding");
+    return result;
 }
 
 static bool has_body(const request_rec *request)
