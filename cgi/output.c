@@ -58,6 +58,9 @@ void lazy_output_log(const char *file, const char *sentence)
 
     lazy_text_begin(&text, line, sizeof line - 1);
     lazy_text_format(&text, "lazyscgi: %s: %s", file, sentence);
+    for (char *at = line; *at != '\0'; at++)
+        if ((unsigned char)*at < ' ')
+            *at = '?'; /* what it quotes could go on as a line of its own */
     line[text.length++] = '\n';
     lazy_output_send(2, line, text.length); /* at once: other requests write there too */
 }

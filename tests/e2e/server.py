@@ -63,7 +63,7 @@ class Request:
         self.sock, self.server = sock, server
         self.file = sock.makefile("rb")
         self.vars = self.read_head()
-        self.query = parse_qs(self.vars.get("QUERY_STRING", ""), keep_blank_values=True)
+        self.query = parse_qs(self.vars.get("QUERY_STRING", ""), keep_blank_values=True, encoding="latin-1")
         self.left = int(self.vars["CONTENT_LENGTH"])
         self.name = (self.vars.get("PATH_INFO", "") + "/vars").split("/")[1]
 
@@ -224,6 +224,12 @@ def do_say(request):
     request.send(request.query["reply"][0])
     if "reset" in request.query:
         request.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def do_file(request):
+    """Send what the file `reply` holds."""
+    with open(os.path.join(request.server.folder.path, "reply"), "rb") as file:
+        request.send(file.read())
 
 
 class Server:
