@@ -21,8 +21,9 @@ static const char *path_of(const char *name, char *path)
 static bool is_same(const struct lazy_state *a, const struct lazy_state *b)
 {
     return a->outcome == b->outcome && a->command.pid == b->command.pid &&
-           a->command.start == b->command.start && a->started == b->started && a->ended == b->ended &&
-           a->up_ticks == b->up_ticks && a->exit_status == b->exit_status && a->signal == b->signal &&
+           a->command.start == b->command.start && a->server.pid == b->server.pid &&
+           a->server.start == b->server.start && a->started == b->started && a->ended == b->ended &&
+           a->exit_status == b->exit_status && a->signal == b->signal &&
            a->failures == b->failures && a->next_start == b->next_start &&
            strcmp(a->reason, b->reason) == 0 && strcmp(a->stamp, b->stamp) == 0;
 }
@@ -30,6 +31,12 @@ static bool is_same(const struct lazy_state *a, const struct lazy_state *b)
 static void check_number(long long number)
 {
     FUZZ_HOLDS(number >= 0 && number <= NUMBER_MOST);
+}
+
+static void check_process(const struct lazy_process *process)
+{
+    FUZZ_HOLDS(process->pid >= 0 && process->pid <= 1 << 30);
+    check_number(process->start);
 }
 
 static void check_text(const char *text, size_t size)
@@ -41,11 +48,10 @@ static void check_text(const char *text, size_t size)
 static void check(const struct lazy_state *state)
 {
     FUZZ_HOLDS(state->outcome > LAZY_STATE_NONE && state->outcome < LAZY_STATE_OUTCOMES);
-    FUZZ_HOLDS(state->command.pid >= 0 && state->command.pid <= 1 << 30);
-    check_number(state->command.start);
+    check_process(&state->command);
+    check_process(&state->server);
     check_number(state->started);
     check_number(state->ended);
-    check_number(state->up_ticks);
     check_number(state->exit_status + 1); /* -1: none */
     check_number(state->signal);
     check_number(state->failures);

@@ -1,4 +1,4 @@
-/* Numbers, durations and sizes: what is read is what strtoll(3) reads, in its range; and a duration that is
+/* Numbers, durations, sizes and counts: what is read is what strtoll(3) reads, in its range; and a duration that is
  * printed is read again as the same. */
 #include "fuzz.h"
 
@@ -86,6 +86,17 @@ static void check_size(const char *text)
     FUZZ_HOLDS(!is_good || size == wanted);
 }
 
+static void check_count(const char *text)
+{
+    static const char *const units[] = {"", NULL};
+    static const long long factors[] = {1};
+    long long count, wanted;
+    bool is_good = scale(text, units, factors, 1000, &wanted);
+
+    FUZZ_HOLDS(lazy_value_count(text, &count) == is_good);
+    FUZZ_HOLDS(!is_good || count == wanted);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = fuzz_string(data, size);
@@ -96,6 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_number(text, LLONG_MAX);
     check_duration(text);
     check_size(text);
+    check_count(text);
     free(text);
     return 0;
 }
