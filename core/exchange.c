@@ -12,12 +12,16 @@
 #include <unistd.h>
 
 #define UNSEEN_REPLAYS_MAX 10
-#define QUEUED_REPLAYS_MAX 3
 #define DRY_STEP_MS 20 /* at most, between two looks at a body that nothing tells of */
+
+static bool is_local(const struct lazy_exchange *exchange)
+{
+    return exchange->app->address.to.any.sa_family == AF_UNIX;
+}
 
 static int connect_once(struct lazy_exchange *exchange, struct lazy_error *error)
 {
-    exchange->fd = lazy_connect(exchange->app, exchange->front, &exchange->waited, error);
+    exchange->fd = lazy_connect(exchange->app, exchange->front, error);
     return exchange->fd < 0 ? -1 : 0;
 }
 
@@ -26,7 +30,7 @@ static void rewind_request(struct lazy_exchange *exchange)
     const struct lazy_body *body = exchange->body;
 
     exchange->head_sent = exchange->sent = 0;
-    exchange->refused = exchange->reset = exchange->received = false;
+    exchange->holds = exchange->refused = exchange->reset = exchange->received = false;
     if (exchange->in_hand)
         return;
     body->rewind(body->context);
@@ -74,14 +78,28 @@ bool lazy_exchange_body_done(const struct lazy_exchange *exchange)
     return exchange->refused || (exchange->body_left == 0 && !has_unsent(exchange));
 }
 
+/* The body waits until the head was read: with a small buffer, Linux calls a Unix socket writable when
+ * nothing in it is unread. */
+static void set_hold(struct lazy_exchange *exchange, bool holds)
+{
+#ifdef __linux__
+    int size = holds ? 1 : 212992;
+
+    setsockopt(exchange->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+#endif
+    exchange->holds = holds;
+}
+
 /* Sends what there is, as far as the server takes it. */
 static void push(struct lazy_exchange *exchange)
 {
     const struct lazy_request *request = exchange->request;
     size_t head_left = request->head_length - exchange->head_sent;
+    bool must_hold = head_left > 0 && exchange->body->length > 0 && is_local(exchange);
     struct iovec parts[2] = {
         {(char *)request->head + exchange->head_sent, head_left},
-        {exchange->body->buffer + exchange->sent, exchange->filled - exchange->sent},
+        {exchange->body->buffer + exchange->sent,
+         must_hold ? 0 : exchange->filled - exchange->sent},
     };
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
     ssize_t sent = lazy_call_sendmsg(exchange->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -89,6 +107,7 @@ static void push(struct lazy_exchange *exchange)
     if (sent < 0) {
         /* an early reply may still wait to be read, so this isn't the end */
         exchange->refused = errno != EAGAIN && errno != EINTR && errno != ENOBUFS;
+        exchange->reset |= errno == ECONNRESET;
         return;
     }
     if ((size_t)sent < head_left) {
@@ -96,6 +115,8 @@ static void push(struct lazy_exchange *exchange)
         return;
     }
     exchange->head_sent = request->head_length;
+    if (must_hold)
+        set_hold(exchange, true);
     exchange->sent += (size_t)sent - head_left;
     if (exchange->sent == exchange->body->size && exchange->body_left > 0) {
         exchange->sent = exchange->filled = 0;
@@ -144,6 +165,12 @@ static bool may_join(const struct lazy_exchange *exchange)
     return exchange->silence < 0 && !exchange->received;
 }
 
+/* A server that leaves some of the head unread until it wants the body is given that half-way. */
+static int longest_nap(const struct lazy_exchange *exchange)
+{
+    return (int)exchange->app->settings.response_timeout / (exchange->holds ? 2 : 1);
+}
+
 /* How long to sleep at most, in ms. */
 static int next_nap(const struct lazy_exchange *exchange, bool wants, bool unsent)
 {
@@ -152,7 +179,7 @@ static int next_nap(const struct lazy_exchange *exchange, bool wants, bool unsen
     int most = wants && !unsent ? -1
                : may_join(exchange) && patience > 0
                    ? patience
-                   : (int)exchange->app->settings.response_timeout - exchange->silence_ms;
+                   : longest_nap(exchange) - exchange->silence_ms;
     int nap = lazy_front_nap(exchange->front, most);
 
     if (wants && exchange->body->fd < 0) {
@@ -204,7 +231,9 @@ static int wait_and_move(struct lazy_exchange *exchange, struct lazy_error *erro
         return visitor_gone(error);
     if ((may_read || fds[2].revents != 0 || (wants && body->fd < 0)) && fill(exchange, error) < 0)
         return -1;
-    if (has_unsent(exchange))
+    if (exchange->holds && (fds[0].revents & POLLOUT || exchange->silence_ms >= longest_nap(exchange)))
+        set_hold(exchange, false);
+    if (has_unsent(exchange) && !exchange->holds)
         push(exchange);
     return fds[0].revents & (POLLIN | POLLHUP | POLLERR) ? 1 : 0;
 }
@@ -239,15 +268,20 @@ static ssize_t receive(struct lazy_exchange *exchange, char *buffer, size_t size
     return 0;
 }
 
-/* Nothing of the request can have been seen, or it may be seen twice; and once more if a server that
- * is about to end has left it in its queue: the listening socket may outlive our first connection. */
+/* No server can have acted on the request, for none has read the whole of its head: it was left in the
+ * queue of one that has ended. A Unix socket is reset when not all was read that we sent. On TCP a reset
+ * may mean anything, so that is for requests that may be seen twice. */
+static bool is_unseen(const struct lazy_exchange *exchange)
+{
+    return exchange->head_sent == 0 || (exchange->reset && exchange->in_hand && exchange->sent == 0 &&
+                                        (exchange->request->is_safe || is_local(exchange)));
+}
+
 static bool may_replay(const struct lazy_exchange *exchange)
 {
-    bool may_be_queued = exchange->reset && !exchange->waited;
-
-    if (exchange->head_sent == 0)
-        return exchange->replays < UNSEEN_REPLAYS_MAX;
-    return exchange->replays < (may_be_queued ? QUEUED_REPLAYS_MAX : 1) && exchange->request->is_safe &&
+    if (is_unseen(exchange))
+        return exchange->unseen < UNSEEN_REPLAYS_MAX;
+    return exchange->replays == 0 && exchange->request->is_safe &&
            (exchange->in_hand || exchange->body->rewind != NULL);
 }
 
@@ -261,7 +295,7 @@ static int replay(struct lazy_exchange *exchange, struct lazy_error *error)
         lazy_restart_hung(exchange->app, exchange->front, -1, error);
         return -1;
     }
-    exchange->replays++;
+    (*(is_unseen(exchange) ? &exchange->unseen : &exchange->replays))++;
     lazy_exchange_end(exchange);
     return connect_again(exchange, error);
 }

@@ -40,8 +40,8 @@ struct lazy_exchange {
     bool reset;          /* the reply ended with a reset instead of an end */
     bool answered;       /* the reply's head has been handed out */
     bool received;       /* at least one byte of a reply has come */
-    bool waited;         /* the server was not there at once */
-    int replays;         /* how often the request was sent again */
+    bool holds;          /* the body waits until the head was read */
+    int unseen, replays; /* how often the request was sent again: that nobody, or somebody, can have seen */
 };
 
 /* Connects to the app's server (lazy_connect) for one request. All arguments of this and the next must

@@ -188,7 +188,7 @@ static enum lazy_progress go_on(struct lazy_attempt *attempt, enum lazy_outcome 
     }
 }
 
-int lazy_connect(const struct lazy_app *app, const struct lazy_front *front, bool *waited,
+int lazy_connect(const struct lazy_app *app, const struct lazy_front *front,
                  struct lazy_error *error)
 {
     struct lazy_attempt attempt = {.app = app, .front = front, .error = error,
@@ -196,8 +196,7 @@ int lazy_connect(const struct lazy_app *app, const struct lazy_front *front, boo
     enum lazy_outcome outcome = lazy_attempt_reach(&attempt, 0);
     enum lazy_progress progress;
 
-    *waited = outcome != LAZY_UP || is_restart_due_now(&attempt);
-    if (!*waited)
+    if (outcome == LAZY_UP && !is_restart_due_now(&attempt))
         return attempt.fd;
     lazy_attempt_hold(&attempt);
     while ((progress = go_on(&attempt, outcome)) == LAZY_LOOK_AGAIN) {

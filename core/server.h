@@ -6,13 +6,10 @@
 #include "error.h"
 #include "front.h"
 
-#include <stdbool.h>
-
 /* Returns a connection to the app's server, the caller's to close. Starts the server if nobody
  * listens, or if the app file was touched since it was started; waits at most the app's patience.
- * *waited: the server wasn't simply there.
  * -1: LAZY_FOLDER, LAZY_START, LAZY_PATIENCE, LAZY_BUSY, LAZY_UNREACHABLE or LAZY_VISITOR_GONE. */
-int lazy_connect(const struct lazy_app *app, const struct lazy_front *front, bool *waited,
+int lazy_connect(const struct lazy_app *app, const struct lazy_front *front,
                  struct lazy_error *error);
 
 #endif

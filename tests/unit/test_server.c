@@ -27,7 +27,6 @@
 
 static struct lazy_app *app;
 static struct lazy_error error;
-static bool waited;
 static pid_t keeper;
 static int keeper_link, descriptors, asked;
 static bool may_wait;
@@ -69,7 +68,7 @@ static const char *starts(void)
 static int reach(void)
 {
     error.failure = LAZY_OK;
-    return lazy_connect(app, &front, &waited, &error);
+    return lazy_connect(app, &front, &error);
 }
 
 static void expect_up(void)
@@ -218,7 +217,6 @@ START_TEST(a_server_that_is_up_leaves_no_trace)
     server = unit_listen(app->socket, 4);
     fd = reach();
     ck_assert_int_ge(fd, 0);
-    ck_assert(!waited);
     ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
     ck_assert_int_ne(access(app->state_dir, F_OK), 0);
     ck_assert_str_eq(starts(), "");
@@ -300,13 +298,11 @@ START_TEST(a_leftover_socket_is_no_obstacle)
     close(unit_listen(app->socket, 1));
     keep();
     expect_up();
-    ck_assert(waited);
     ck_assert_str_eq(starts(), "x\n");
     unit_wait(is_settled());
     ck_assert_int_eq(read_state().outcome, LAZY_STATE_UP);
     ck_assert_int_eq(read_state().failures, 0);
     expect_up();
-    ck_assert(!waited);
     ck_assert_int_eq(asked, 1);
     ck_assert_int_eq(events[LAZY_EVENT_START], 1);
     ck_assert_int_eq(events[LAZY_EVENT_UP], 1);
@@ -332,7 +328,6 @@ START_TEST(who_may_not_wait_has_it_started)
     unit_wait(lazy_address_listens(&app->address, NULL));
     unit_wait(is_settled());
     expect_up();
-    ck_assert(!waited);
     ck_assert_int_eq(asked, 1);
     ck_assert_str_eq(starts(), "x\n");
 }
@@ -350,8 +345,7 @@ static void *meet(void *context)
     pthread_barrier_wait(&barrier);
     for (int i = 0; i < REQUESTS; i++) {
         struct lazy_error failure = {.failure = LAZY_OK};
-        bool held;
-        int fd = lazy_connect(app, &own, &held, &failure);
+        int fd = lazy_connect(app, &own, &failure);
 
         found[i] = fd >= 0 ? server_of(fd) : -(int)failure.failure;
         if (fd >= 0)
@@ -662,7 +656,6 @@ START_TEST(a_restart_is_one_start)
         touch();
         app = &stale; /* of a request that read the file before */
         expect_up();
-        ck_assert(!waited);
         ck_assert_str_eq(starts(), "x\n");
         app = fresh;
     } else {
