@@ -80,6 +80,15 @@ static bool may_begin(const char *buffer, size_t length)
     return name == length || (name > 0 && (buffer[name] == ':' || buffer[name] == '/'));
 }
 
+/* memchr(3), which would be the only user of a large one. */
+static const char *line_end(const char *at, const char *end)
+{
+    for (; at < end; at++)
+        if (*at == '\n')
+            return at;
+    return NULL;
+}
+
 static void make_status(char *buffer, size_t *length, size_t prefix)
 {
     size_t new = prefix == 7 ? 7 : 8; /* "HTTP/2 " has no room for the space, which isn't needed */
@@ -94,7 +103,7 @@ enum lazy_reply lazy_reply_head(char *buffer, size_t *length)
     const char *line = buffer, *end = buffer + *length, *newline;
     size_t prefix = 0;
 
-    while ((newline = memchr(line, '\n', (size_t)(end - line))) != NULL) {
+    while ((newline = line_end(line, end)) != NULL) {
         size_t line_length = (size_t)(newline - line);
 
         if (line_length > 0 && newline[-1] == '\r')

@@ -54,10 +54,10 @@ static const struct lazy_key *find(const char *name)
 /* Levenshtein's distance; at most 31 characters of each count. */
 static int distance(const char *a, const char *b)
 {
-    int row[32], columns = (int)strnlen(b, 31);
+    int row[32], columns = 0;
 
-    for (int j = 0; j <= columns; j++)
-        row[j] = j;
+    for (row[0] = 0; columns < 31 && b[columns] != '\0'; row[columns] = columns)
+        columns++;
     for (int i = 1; i <= 31 && a[i - 1] != '\0'; i++) {
         int diagonal = row[0];
         row[0] = i;
