@@ -4,6 +4,7 @@
 
 #include "address.h"
 #include "error.h"
+#include "memo.h"
 #include "settings.h"
 
 #include <sys/types.h>
@@ -37,6 +38,9 @@ struct lazy_app {
     /* The front's environment (NAME=value, NULL-terminated), of which the start command gets what
      * is on the allow list; set by the front, may be NULL. */
     char *const *environment;
+
+    /* What the app's requests know from one another; the front's, may be NULL. */
+    struct lazy_memo *memo;
 
     char text[LAZY_APP_FILE_MAX + 1];
     char paths[LAZY_APP_PATHS_MAX];

@@ -68,11 +68,6 @@ static inline bool lazy_call_getcwd(char *path, size_t size)
     return syscall(SYS_getcwd, path, size) > 0;
 }
 
-static inline int lazy_call_clock(clockid_t clock, struct timespec *now)
-{
-    return (int)syscall(SYS_clock_gettime, clock, now);
-}
-
 #else
 #define lazy_call_open(folder, path, flags, mode) openat(folder, path, flags, mode)
 #define lazy_call_stat(folder, path, status, flags) fstatat(folder, path, status, flags)
@@ -84,6 +79,11 @@ static inline int lazy_call_clock(clockid_t clock, struct timespec *now)
 #define lazy_call_getrlimit(resource, limit) getrlimit(resource, limit)
 #define lazy_call_setrlimit(resource, limit) setrlimit(resource, limit)
 #define lazy_call_getcwd(path, size) (getcwd(path, size) != NULL)
+#endif
+
+#if defined __LP64__ && defined __linux__ && !defined __GLIBC__ /* without its way through the vDSO */
+#define lazy_call_clock(clock, now) syscall(SYS_clock_gettime, clock, now)
+#else
 #define lazy_call_clock(clock, now) clock_gettime(clock, now)
 #endif
 

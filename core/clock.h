@@ -1,5 +1,4 @@
-/* The clocks, read without the library's way through the vDSO: quicker, but a kilobyte of a small static
- * program, and no request whose server is up needs the time. */
+/* The clocks. */
 #ifndef LAZY_CLOCK_H
 #define LAZY_CLOCK_H
 

@@ -40,15 +40,18 @@ int lazy_hang_join(const struct lazy_app *app)
     return silence;
 }
 
+/* A silence that is missed because somebody has looked a moment ago has lasted for less than a request
+ * waits before it joins; no request can have given up in that, and so none does with an answer between. */
 void lazy_hang_end(const struct lazy_app *app)
 {
     char path[LAZY_APP_PATHS_MAX];
 
-    if (!is_counted(app))
+    if (!is_counted(app) || lazy_memo_knows(app->memo, LAZY_NO_SILENCE, lazy_hang_patience(app)))
         return;
     lazy_app_file_path(app, ".silence", path);
     if (access(path, F_OK) == 0)
         unlink(path);
+    lazy_memo_keep(app->memo, LAZY_NO_SILENCE);
 }
 
 bool lazy_hang_count(const struct lazy_app *app, int silence)

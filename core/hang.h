@@ -17,7 +17,8 @@ int lazy_hang_patience(const struct lazy_app *app);
  * -1 when nothing is to be counted: no start command, a hang-limit of 0, or no file. */
 int lazy_hang_join(const struct lazy_app *app);
 
-/* A request was answered: the silence, if there is one, is over. Costs one access(2) without one. */
+/* A request was answered: the silence, if there is one, is over. Without one this costs one access(2), or
+ * less where the app has a memo. */
 void lazy_hang_end(const struct lazy_app *app);
 
 /* Counts the request that joined with `silence`, unless somebody was answered since. True: the limit is

@@ -53,6 +53,7 @@ static void restart(const struct lazy_app *app, const struct lazy_front *front, 
     lazy_names_set(&names, app);
     starter.names = &names;
     begun = begin(&starter, silence);
+    lazy_memo_drop(app->memo, LAZY_NO_RESTART); /* nobody else shall be sent to that server */
     close(starter.folder);
     if (!begun)
         return;

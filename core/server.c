@@ -22,6 +22,7 @@
 #define NET_MS 250   /* a bell that was deleted never rings: look again anyway */
 #define NO_BELL_STEP_MS 20
 #define BUSY_RETRY_S 2
+#define MEMO_MS 250
 
 static enum lazy_progress too_busy(struct lazy_attempt *attempt)
 {
@@ -41,17 +42,21 @@ static enum lazy_progress not_running(struct lazy_attempt *attempt)
     return LAZY_ATTEMPT_FAILED;
 }
 
-/* On the way of every request: one look at the state, without lock or folder. */
+/* On the way of every request: one look at the state, without lock or folder. As long as the app file is
+ * the same, a restart gets due only by somebody who has begun one and was killed: that can wait. */
 static bool is_restart_due_now(struct lazy_attempt *attempt)
 {
     const struct lazy_app *app = attempt->app;
     char path[LAZY_APP_PATHS_MAX];
     struct lazy_state state;
 
-    if (app->settings.start == NULL)
+    if (app->settings.start == NULL || lazy_memo_knows(app->memo, LAZY_NO_RESTART, MEMO_MS))
         return false;
     lazy_app_file_path(app, ".state", path);
-    return lazy_state_read(AT_FDCWD, path, &state) && lazy_due_restart(app, &state);
+    if (lazy_state_read(AT_FDCWD, path, &state) && lazy_due_restart(app, &state))
+        return true;
+    lazy_memo_keep(app->memo, LAZY_NO_RESTART);
+    return false;
 }
 
 static enum lazy_progress begin_start(struct lazy_attempt *attempt, struct lazy_starter *starter)

@@ -61,18 +61,23 @@ static pid_t target_of(const struct lazy_state *state)
     return 0;
 }
 
-/* Runs the owner's 'stop', for as long as a start may take. */
-static void run_stop(const struct lazy_app *app)
+/* Runs the owner's 'stop', for as long as a start may take. True: it has exited 0. */
+static bool run_stop(const struct lazy_app *app)
 {
-    int log = lazy_spawn_log(app);
+    long long deadline = lazy_now() + app->settings.start_timeout;
+    int log = lazy_spawn_log(app), status = -1;
     pid_t command;
 
     if (log < 0)
-        return;
+        return false;
     command = lazy_spawn_command(app, app->settings.stop, log, NULL, NULL);
     close(log);
-    if (command > 0 && !wait_gone(-command, app->settings.start_timeout))
-        kill(-command, SIGKILL);
+    while (command > 0 && waitpid(command, &status, WNOHANG) == 0) {
+        if (lazy_deadline_left(deadline) == 0)
+            kill(-command, SIGKILL);
+        poll(NULL, 0, STEP_MS);
+    }
+    return status == 0;
 }
 
 void lazy_stop_start(const struct lazy_app *app, const struct lazy_state *state)
@@ -87,12 +92,11 @@ void lazy_stop_server(const struct lazy_app *app, const struct lazy_state *state
 {
     pid_t target;
 
-    if (app->settings.stop != NULL) {
-        long long begin = lazy_now();
+    if (app->settings.stop != NULL && run_stop(app)) {
+        long long deadline = lazy_now() + GRACE_MS;
 
-        run_stop(app);
         while ((target_of(state) != 0 || lazy_address_listens(&app->address, NULL)) &&
-               lazy_now() - begin < GRACE_MS)
+               lazy_deadline_left(deadline) > 0)
             poll(NULL, 0, STEP_MS);
     }
     for (int tries = 0; tries < 2 && (target = target_of(state)) != 0; tries++)

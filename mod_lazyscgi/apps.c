@@ -112,6 +112,7 @@ static struct lazy_loaded *load(const struct lazy_section *section, const char *
         lazy_settings_merge(&app->app.settings, &numbers, error); /* can't fail without texts */
     }
     app->app.environment = environ;
+    app->app.memo = &app->memo;
     app->row = lazy_board_find(file);
     app->users = 1;
     return app;

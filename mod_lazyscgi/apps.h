@@ -14,6 +14,7 @@
 struct lazy_loaded {
     struct lazy_app app;
     struct lazy_board_app *row; /* or NULL */
+    struct lazy_memo memo;
     char name[LAZY_RUNTIME_NAME]; /* of its files in the runtime folder, if they are there */
     unsigned users;
 };

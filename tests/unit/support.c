@@ -89,6 +89,7 @@ struct lazy_app *unit_app(const char *text)
     unit_write("app.cgi", text, 0755);
     ck_assert_msg(lazy_app_load(&app, unit_path("app.cgi"), NULL, &error) == 0, "%s", error.sentence);
     app.environment = NULL;
+    app.memo = NULL;
     return &app;
 }
 

@@ -68,6 +68,24 @@ START_TEST(what_is_not_to_be_counted_makes_no_file)
 }
 END_TEST
 
+/* Of an app with a memo: a moment ago there was none, and one that is younger ends with the next answer. */
+START_TEST(a_memo_saves_the_look)
+{
+    static struct lazy_memo memo;
+    struct lazy_app *app = unit_app(APP);
+
+    app->memo = &memo;
+    lazy_hang_end(app);
+    close(lazy_hang_join(app));
+    lazy_hang_end(app);
+    ck_assert(exists());
+    memo.seen[LAZY_NO_SILENCE] -= lazy_hang_patience(app);
+    lazy_hang_end(app);
+    ck_assert(!exists());
+    app->memo = NULL;
+}
+END_TEST
+
 /* Neither a link nor another's folder. */
 START_TEST(only_a_file_of_ours_is_written)
 {
@@ -116,6 +134,7 @@ Suite *hang_suite(void)
     tcase_add_test(tcase, an_answer_ends_the_row);
     tcase_add_test(tcase, an_answer_without_a_silence_leaves_no_trace);
     tcase_add_loop_test(tcase, what_is_not_to_be_counted_makes_no_file, 0, 2);
+    tcase_add_test(tcase, a_memo_saves_the_look);
     tcase_add_test(tcase, only_a_file_of_ours_is_written);
     tcase_add_test(tcase, a_silence_is_long_after_a_response_timeout);
     tcase_add_test(tcase, requests_join_early_enough);

@@ -10,7 +10,7 @@ int main(void)
     Suite *(*const suites[])(void) = {
         address_suite, app_suite, attempt_suite, bell_suite, clock_suite, deadline_suite, due_suite,
         error_suite, exchange_suite, folder_suite, front_suite, hang_suite, leader_suite,
-        lines_suite, lock_suite, page_suite, process_suite, reply_suite, request_suite,
+        lines_suite, lock_suite, memo_suite, page_suite, process_suite, reply_suite, request_suite,
         restart_suite, server_suite, settings_suite, spawn_suite, spool_suite, starter_suite,
         state_suite, stop_suite, text_suite, value_suite, variables_suite, watch_suite,
     };

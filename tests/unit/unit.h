@@ -59,6 +59,7 @@ Suite *hang_suite(void);
 Suite *leader_suite(void);
 Suite *lines_suite(void);
 Suite *lock_suite(void);
+Suite *memo_suite(void);
 Suite *page_suite(void);
 Suite *process_suite(void);
 Suite *reply_suite(void);
