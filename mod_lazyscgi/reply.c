@@ -24,6 +24,7 @@ struct output {
     struct lazy_visit *visit;
     apr_bucket_brigade *brigade;
     apr_size_t handed_on;    /* bytes */
+    bool is_held;            /* httpd may still hold some of it, or the head, for want of a flush */
     struct lazy_spool *kept; /* what would not go on before the body was sent; NULL: nothing */
     long long left;          /* bytes that Content-Length still promises; -1: it does not say */
 };
@@ -104,8 +105,9 @@ static int pass_and_flush(struct output *output, struct lazy_error *error)
 {
     apr_bucket_alloc_t *alloc = output->visit->request->connection->bucket_alloc;
 
-    if (APR_BRIGADE_EMPTY(output->brigade))
+    if (!output->is_held)
         return 0;
+    output->is_held = false;
     APR_BRIGADE_INSERT_TAIL(output->brigade, apr_bucket_flush_create(alloc));
     return pass(output, error);
 }
@@ -113,6 +115,7 @@ static int pass_and_flush(struct output *output, struct lazy_error *error)
 static void append(struct output *output, apr_bucket *bucket)
 {
     output->handed_on += bucket->length;
+    output->is_held = true;
     APR_BRIGADE_INSERT_TAIL(output->brigade, bucket);
 }
 
@@ -249,7 +252,7 @@ static int pass_body(struct lazy_visit *visit, const char *bytes, size_t length)
 {
     request_rec *request = visit->request;
     apr_bucket_alloc_t *alloc = request->connection->bucket_alloc;
-    struct output output = {.visit = visit, .left = promised(request)};
+    struct output output = {.visit = visit, .left = promised(request), .is_held = true};
     struct lazy_error error = {.failure = LAZY_OK};
     int result = 0;
 

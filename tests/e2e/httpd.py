@@ -8,7 +8,7 @@ import socket
 import subprocess
 
 from client import visit
-from process import wait_until
+from process import all_pids, exe, stat, wait_until
 
 # How an app is reached: a name, the MPM, and the module that runs it.
 FLAVOURS = {"event": ("event", "cgid"), "prefork": ("prefork", "cgi"),
@@ -24,6 +24,7 @@ DefaultRuntimeDir "{root}/run"
 PidFile "{root}/run/httpd.pid"
 Listen 127.0.0.1:{port}
 Listen 127.0.0.1:{hasty_port}
+Listen 127.0.0.1:{roomy_port}
 {modules}
 {user}
 {mpm}
@@ -52,6 +53,11 @@ DocumentRoot "{root}/www"
 </DirectoryMatch>
 <VirtualHost 127.0.0.1:{hasty_port}>
     Timeout 1
+</VirtualHost>
+<VirtualHost 127.0.0.1:{roomy_port}>
+    LimitRequestLine 2000000
+    LimitRequestFields 0
+    LimitRequestFieldSize 2000000
 </VirtualHost>
 <Location "/server-status">
     SetHandler server-status
@@ -152,7 +158,7 @@ class Httpd:
         if self.runner == "cgid":
             lines.append(f'ScriptSock "{self.root}/run/cgid.sock"')
         return CONFIG.format(
-            root=self.root, port=self.port, hasty_port=self.hasty_port, modules="\n".join(lines),
+            root=self.root, port=self.port, hasty_port=self.hasty_port, roomy_port=self.roomy_port, modules="\n".join(lines),
             user=f"User {user().pw_name}\nGroup #{user().pw_gid}" if ROOT else "",
             mpm=self.limits, memory="" if self.sanitized else "RLimitMEM 4000000000 8000000000",
             cgi_bin=(MODULE_CGI_BIN if self.is_module else CGI_BIN).format(root=self.root, waiters=self.waiters),
@@ -160,7 +166,7 @@ class Httpd:
 
     def start(self):
         """Start it and wait until it answers."""
-        self.port, self.hasty_port = free_port(), free_port()
+        self.port, self.hasty_port, self.roomy_port = free_port(), free_port(), free_port()
         path = os.path.join(self.root, "httpd.conf")
         with open(path, "w") as file:
             file.write(self.config())
@@ -175,6 +181,11 @@ class Httpd:
             return os.environ
         library = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
         return {**os.environ, "LD_PRELOAD": library.stdout.strip(), "ASAN_OPTIONS": "detect_leaks=0"}
+
+    def children(self):
+        """httpd's children."""
+        parent = self.process.pid
+        return [pid for pid in all_pids() if exe(pid) == self.exe and int((stat(pid) or [0, 0])[1]) == parent]
 
     def reload(self):
         """A graceful restart."""

@@ -4,6 +4,7 @@ Usage: server.py FOLDER [gate] [strict] [exit=STATUS] [backlog=N] [always=BEHAVI
 It appends its pid to FOLDER/starts at every start and what it sees to FOLDER/notes.
 """
 import hashlib
+import itertools
 import json
 import os
 import socket
@@ -123,10 +124,10 @@ def do_echo(request):
         request.send(block)
 
 
-def do_sink(request):
+def do_sink(request, body=None):
     """Read the body and answer with its length and checksum."""
     total, size = hashlib.sha256(), 0
-    for block in request.body():
+    for block in body or request.body():
         total.update(block)
         size += len(block)
     request.reply({"size": size, "sha256": total.hexdigest(), "vars": request.vars})
@@ -146,6 +147,14 @@ def do_sse(request):
         request.send("data: tick\n\n")
         time.sleep(0.1)
     request.send("data: last\n\n")
+
+
+def do_turns(request):
+    """Send the head, then four lines, each once a file with its number has appeared."""
+    request.reply(kind="text/event-stream")
+    for number in "1234":
+        request.server.folder.wait(number)
+        request.send(f"data: {number}\n\n")
 
 
 def do_early(request):
@@ -224,6 +233,30 @@ def do_say(request):
     request.send(request.query["reply"][0])
     if "reset" in request.query:
         request.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+STEP = 0.05
+
+
+def sips(request):
+    """Yield the first bytes of the body, slowly."""
+    for _ in range(min(20, request.left)):
+        time.sleep(STEP)
+        request.left -= 1
+        yield request.file.read(1)
+
+
+def do_sip(request):
+    """Read the body a byte at a time for a second, then as sink does."""
+    request.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    do_sink(request, itertools.chain(sips(request), request.body()))
+
+
+def do_drip(request):
+    """Send what the query has as `reply` a byte at a time."""
+    for byte in request.query["reply"][0]:
+        time.sleep(STEP)
+        request.send(byte)
 
 
 def do_file(request):

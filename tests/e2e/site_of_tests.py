@@ -7,7 +7,7 @@ import tempfile
 
 from app import App
 from httpd import MODULE, Httpd, modules_folder, program
-from process import alive, exe, kill, running, stat, all_pids
+from process import alive, kill, running
 
 BAD = re.compile(r"\[(lazyscgi|core|mpm_\w+|http|http2|ssl)[^]]*:(error|crit|alert|emerg)\]|exit signal|Sanitizer|runtime error")
 
@@ -50,7 +50,7 @@ class Site:
 
     def configtest(self, extra):
         """What `httpd -t` says of some more configuration: its exit status and its words."""
-        self.httpd.port, self.httpd.hasty_port = 1, 2
+        self.httpd.port, self.httpd.hasty_port, self.httpd.roomy_port = 1, 2, 3
         self.rewrite(extra)
         done = subprocess.run([program(), "-t", "-f", os.path.join(self.root, "httpd.conf")], capture_output=True, text=True,
                               env=self.httpd.environment())
@@ -62,8 +62,7 @@ class Site:
 
     def children(self):
         """httpd's children."""
-        parent = self.httpd.process.pid
-        return [pid for pid in all_pids() if exe(pid) == self.httpd.exe and int((stat(pid) or [0, 0])[1]) == parent]
+        return self.httpd.children()
 
     def expect(self, pattern):
         """Allow such lines in the error log."""

@@ -100,6 +100,15 @@ def test_event_stream(app):
         assert response.read().endswith(b"data: last\n\n")
 
 
+def test_at_once(app):
+    """The head arrives before there is a body, and each part of the body before there is the next."""
+    with asking(app.at("/turns")) as response:
+        for number in "1234":
+            app.make(number)
+            assert (response.readline(), response.readline()) == (f"data: {number}\n".encode(), b"\n")
+        assert response.read() == b""
+
+
 def test_visitor_gone(app, log):
     """The server notices that a visitor left an endless stream."""
     with asking(app.at("/sse")) as response:
