@@ -240,14 +240,14 @@ STEP = 0.05
 
 def sips(request):
     """Yield the first bytes of the body, slowly."""
-    for _ in range(min(20, request.left)):
+    for _ in range(min(10, request.left)):
         time.sleep(STEP)
         request.left -= 1
         yield request.file.read(1)
 
 
 def do_sip(request):
-    """Read the body a byte at a time for a second, then as sink does."""
+    """Read the body a byte at a time, up to ten of them, then as sink does."""
     request.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     do_sink(request, itertools.chain(sips(request), request.body()))
 
