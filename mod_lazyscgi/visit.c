@@ -212,7 +212,7 @@ int lazy_visit_handle(request_rec *request)
     visit->section = visit->mount != NULL
                          ? visit->mount->section
                          : ap_get_module_config(request->per_dir_config, &lazyscgi_module);
-    visit->exchange.fd = -1;
+    visit->exchange.fd = visit->exchange.silence = -1;
     if (visit->mount == NULL && (result = check_file(request)) != OK)
         return result;
     set_front(visit);
