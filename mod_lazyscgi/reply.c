@@ -35,20 +35,20 @@ struct lines {
     const char *next, *end;
 };
 
-/* One line with its end, as httpd's parser wants it; it has no NUL: lazy_reply_head() has seen to that. */
+/* One line with its end, as httpd's parser wants it; it has no NUL: lazy_reply_head() has seen to that.
+ * 0, which that parser refuses, for one that is too long: its rest must not be taken for a field. */
 static int get_line(char *line, int size, void *context)
 {
     struct lines *lines = context;
-    int length = 0;
+    const char *newline = memchr(lines->next, '\n', (size_t)(lines->end - lines->next));
+    size_t length = newline != NULL ? (size_t)(newline + 1 - lines->next) : 0;
 
-    while (lines->next < lines->end && length < size - 1) {
-        char c = *lines->next++;
-        line[length++] = c;
-        if (c == '\n')
-            break;
-    }
+    if (length >= (size_t)size)
+        length = 0;
+    memcpy(line, lines->next, length);
     line[length] = '\0';
-    return length;
+    lines->next += length;
+    return (int)length;
 }
 
 static int scan_head(request_rec *request, struct lines *lines)
