@@ -232,6 +232,20 @@ static void close_unless_read(struct lazy_visit *visit)
         visit->request->connection->keepalive = AP_CONN_CLOSE;
 }
 
+/* httpd would write a small reply only after it has looked for the visitor's next request, and not found
+ * it: now it may well be there. What may be too much for the connection is left to httpd, which need not
+ * keep a thread for it. */
+static void flush_small(const struct output *output)
+{
+    conn_rec *connection = output->visit->request->connection;
+
+    if (output->handed_on > EARLY_MOST || connection->master != NULL)
+        return;
+    APR_BRIGADE_INSERT_TAIL(output->brigade, apr_bucket_flush_create(connection->bucket_alloc));
+    ap_pass_brigade(connection->output_filters, output->brigade);
+    apr_brigade_cleanup(output->brigade);
+}
+
 /* The end, which a reply that has failed must not look like: httpd then closes the connection, or resets
  * the stream, without the last chunk. */
 static void end_output(struct output *output, bool is_complete, struct lazy_error *error)
@@ -245,7 +259,8 @@ static void end_output(struct output *output, bool is_complete, struct lazy_erro
                                                                         request->pool, alloc));
     }
     APR_BRIGADE_INSERT_TAIL(output->brigade, apr_bucket_eos_create(alloc));
-    pass(output, error);
+    if (pass(output, error) == 0)
+        flush_small(output);
 }
 
 static int pass_body(struct lazy_visit *visit, const char *bytes, size_t length)
