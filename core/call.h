@@ -5,7 +5,6 @@
 #define LAZY_CALL_H
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/resource.h>
@@ -48,9 +47,17 @@ static inline ssize_t lazy_call_sendmsg(int fd, const struct msghdr *message, in
     return syscall(SYS_sendmsg, fd, message, flags);
 }
 
-static inline int lazy_call_ppoll(struct pollfd *fd, struct timespec *limit, const sigset_t *mask)
+/* Gives a signal its default back. */
+static inline void lazy_call_default(int number)
 {
-    return (int)syscall(SYS_ppoll, fd, 1, limit, mask, 8 /* bytes of the kernel's mask */);
+    static const struct {
+        void *handler; /* SIG_DFL is NULL */
+        unsigned long flags;
+        void *restorer;
+        unsigned long mask;
+    } by_default; /* the kernel's, of either architecture */
+
+    syscall(SYS_rt_sigaction, number, &by_default, NULL, sizeof by_default.mask);
 }
 
 static inline int lazy_call_getrlimit(int resource, struct rlimit *limit)
@@ -75,7 +82,7 @@ static inline bool lazy_call_getcwd(char *path, size_t size)
 #define lazy_call_socket(family, type) socket(family, type, 0)
 #define lazy_call_socketpair(type, ends) socketpair(AF_UNIX, type, 0, ends)
 #define lazy_call_sendmsg(fd, message, flags) sendmsg(fd, message, flags)
-#define lazy_call_ppoll(fd, limit, mask) ppoll(fd, 1, limit, mask)
+#define lazy_call_default(number) signal(number, SIG_DFL)
 #define lazy_call_getrlimit(resource, limit) getrlimit(resource, limit)
 #define lazy_call_setrlimit(resource, limit) setrlimit(resource, limit)
 #define lazy_call_getcwd(path, size) (getcwd(path, size) != NULL)

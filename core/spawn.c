@@ -57,13 +57,10 @@ static void raise_limits(void)
  * ever: SIGTERM could not stop it. */
 static void reset_signals(void)
 {
-    struct sigaction action;
     sigset_t none;
 
-    memset(&action, 0, sizeof action);
-    action.sa_handler = SIG_DFL;
     for (int number = 1; number < NSIG; number++)
-        sigaction(number, &action, NULL);
+        lazy_call_default(number);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }

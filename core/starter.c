@@ -209,7 +209,6 @@ static void run(void *context)
 {
     struct lazy_starter *starter = context;
 
-    lazy_watch_prepare();
     lazy_hang_end(starter->app);
     if (starter->restart ? stop_server(starter)
                          : starter->state.outcome != LAZY_STATE_STARTING || !go_on(starter))

@@ -1,21 +1,18 @@
 #include "watch.h"
 
-#include "call.h"
 #include "clock.h"
 #include "deadline.h"
 #include "text.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PROBE_STEP_MS 4  /* at most, between two looks for the server */
 #define VANISHED_MS 5000 /* for a server that was left behind by a command we can't ask */
-#define WATCH_STEP_MS 10 /* at most, between two looks at a process that isn't our child */
+#define WATCH_STEP_MS 10 /* at most, between two looks at the command */
 
 /* The reason of a failure: what happened, a number, and what it means. */
 static void set_reason(struct lazy_state *state, const char *what, int number, const char *meaning)
@@ -63,35 +60,13 @@ static enum command_fate look_at_command(struct lazy_state *state, bool is_child
     return COMMAND_FAILED;
 }
 
-static void on_child(int number)
-{
-    (void)number; /* only to end ppoll */
-}
-
-/* SIGCHLD gets in only while ppoll sleeps: so no end of the command can slip through before it. */
-void lazy_watch_prepare(void)
-{
-    struct sigaction action;
-    sigset_t blocked;
-
-    memset(&action, 0, sizeof action);
-    action.sa_handler = on_child;
-    sigaction(SIGCHLD, &action, NULL);
-    sigemptyset(&blocked);
-    sigaddset(&blocked, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &blocked, NULL);
-}
-
-/* Sleeps until the leader speaks or goes, the command ends, or `timeout` ms. True: it has spoken. */
+/* Sleeps until the leader speaks or goes, or `timeout` ms. True: it has spoken. */
 static bool listen_to_leader(struct lazy_starter *starter, int timeout)
 {
-    struct timespec limit = {.tv_sec = timeout / 1000, .tv_nsec = timeout % 1000 * 1000000L};
     struct pollfd link = {.fd = starter->link, .events = POLLIN};
     pid_t *server = &starter->state.server.pid;
-    sigset_t none;
 
-    sigemptyset(&none);
-    if (lazy_call_ppoll(&link, &limit, &none) <= 0 || link.revents == 0)
+    if (poll(&link, 1, timeout) <= 0)
         return false;
     if (recv(starter->link, server, sizeof *server, MSG_DONTWAIT) == sizeof *server)
         return true;
@@ -119,8 +94,6 @@ enum lazy_watch lazy_watch(struct lazy_starter *starter, bool is_child)
         int step = lazy_step(lazy_now() - begin, alone ? PROBE_STEP_MS : WATCH_STEP_MS);
         enum command_fate fate;
 
-        if (!alone && is_child)
-            step = left;
         if (listen_to_leader(starter, step < left ? step : left) ||
             (alone && lazy_address_listens(&starter->app->address, &state->server.pid)))
             return LAZY_WATCH_UP;

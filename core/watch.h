@@ -12,9 +12,6 @@ enum lazy_watch {
     LAZY_WATCH_VANISHED /* the command, which was not ours to wait for, has ended and left no server */
 };
 
-/* Makes the end of a child end our sleep; before the command is forked. */
-void lazy_watch_prepare(void);
-
 /* Watches the start that starter->state tells of. Its command is `is_child`, or was left behind by a
  * starter before us: then start-timeout counts from its beginning. Listens to the leader. */
 enum lazy_watch lazy_watch(struct lazy_starter *starter, bool is_child);

@@ -167,28 +167,11 @@ START_TEST(a_command_that_vanished_may_have_left_a_server)
 }
 END_TEST
 
-static sigset_t old_mask;
-static struct sigaction old_action;
-
-static void prepare(void)
-{
-    sigprocmask(SIG_BLOCK, NULL, &old_mask);
-    sigaction(SIGCHLD, NULL, &old_action);
-    lazy_watch_prepare();
-}
-
-static void restore(void)
-{
-    sigaction(SIGCHLD, &old_action, NULL);
-    sigprocmask(SIG_SETMASK, &old_mask, NULL);
-}
-
 Suite *watch_suite(void)
 {
     Suite *suite = suite_create("watch");
     TCase *tcase = unit_case(suite, "watch");
 
-    tcase_add_checked_fixture(tcase, prepare, restore);
     tcase_add_test(tcase, exit_status);
     tcase_add_test(tcase, signalled);
     tcase_add_test(tcase, too_slow);
