@@ -17,7 +17,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifdef HAVE__FORK
+#if defined LAZY_STATIC && defined __linux__ && (defined __x86_64__ || defined __aarch64__)
+#define FORK() ((pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)) /* one thread: no locks to care for */
+#elif defined HAVE__FORK
 #define FORK _Fork /* POSIX.1-2024: without handlers and locks that others have registered */
 #else
 #define FORK fork

@@ -91,6 +91,7 @@ AS_IF([test "x${STATIC_CFLAGS+set}" != xset], [
     AC_LINK_IFELSE([AC_LANG_PROGRAM()], [STATIC_CFLAGS="$STATIC_CFLAGS $lazyscgi_flag"])
   done
   CFLAGS=
+  STATIC_CFLAGS="$STATIC_CFLAGS -DLAZY_STATIC"
   # Its libc may be another than that of the tests.
   AC_LINK_IFELSE([AC_LANG_PROGRAM([[#define _GNU_SOURCE
 #include <unistd.h>]], [[return _Fork() < 0;]])],
