@@ -140,9 +140,11 @@ static void start_command(struct lazy_starter *starter)
 {
     const struct lazy_app *app = starter->app;
     struct lazy_state *state = &starter->state;
-    int log = lazy_spawn_log(app);
+    int log;
     pid_t child;
 
+    lazy_stop_rest(app, state);
+    log = lazy_spawn_log(app);
     *state = (struct lazy_state){.outcome = LAZY_STATE_STARTING, .started = lazy_clock_wall(),
                                  .exit_status = -1, .failures = state->failures};
     set_stamp(starter);

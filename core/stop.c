@@ -103,6 +103,12 @@ void lazy_stop_server(const struct lazy_app *app, const struct lazy_state *state
         end(target);
 }
 
+void lazy_stop_rest(const struct lazy_app *app, const struct lazy_state *state)
+{
+    if (state->outcome == LAZY_STATE_STOPPING || target_of(state) != 0)
+        lazy_stop_server(app, state);
+}
+
 void lazy_stop_clear_socket(const struct lazy_app *app)
 {
     const char *path = lazy_address_path(&app->address);

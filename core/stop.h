@@ -18,6 +18,10 @@ void lazy_stop_start(const struct lazy_app *app, const struct lazy_state *state)
  * or after KILL. Who has no process of these may still listen. */
 void lazy_stop_server(const struct lazy_app *app, const struct lazy_state *state);
 
+/* The same, if there is something left of the last start that must not run beside the next one, though
+ * nobody listens: its socket was deleted, or who was stopping it was killed. */
+void lazy_stop_rest(const struct lazy_app *app, const struct lazy_state *state);
+
 /* Removes a socket file that nobody listens at: many servers refuse to start over one. */
 void lazy_stop_clear_socket(const struct lazy_app *app);
 
