@@ -89,6 +89,17 @@ static void keep(const char *key, struct lazy_loaded *app)
     apr_thread_mutex_unlock(mutex);
 }
 
+/* Whoever else can write into the runtime folder must not say what is run. */
+static int check_inline(const struct lazy_app *app, const struct lazy_section *section,
+                        struct lazy_error *error)
+{
+    if (section->source != LAZY_SOURCE_INLINE || app->owner == geteuid())
+        return 0;
+    return lazy_error_set(error, LAZY_FOLDER, 0, "it belongs to another user; remove %s, and let only "
+                                                 "root write into the folder that it is in",
+                          lazy_runtime_folder);
+}
+
 static struct lazy_loaded *load(const struct lazy_section *section, const char *file,
                                 struct lazy_error *error)
 {
@@ -102,7 +113,7 @@ static struct lazy_loaded *load(const struct lazy_section *section, const char *
     }
     lazy_runtime_name(app->name, apr_filepath_name_get(file), file);
     home = (struct lazy_home){.folder = lazy_runtime_folder, .name = app->name};
-    if (lazy_app_load(&app->app, file, &home, error) < 0) {
+    if (lazy_app_load(&app->app, file, &home, error) < 0 || check_inline(&app->app, section, error) < 0) {
         free(app);
         return NULL;
     }

@@ -38,11 +38,19 @@ void lazy_runtime_name(char *name, const char *readable, const char *whole)
     apr_snprintf(name + length, (apr_size_t)(LAZY_RUNTIME_NAME - length), "-%08x", hash(whole));
 }
 
+/* A third user may have left anything in his folder. */
+static bool is_ours(const struct stat *status)
+{
+    errno = EPERM;
+    return status->st_uid == geteuid() || status->st_uid == ap_unixd_config.user_id;
+}
+
 /* Gives the folder to httpd's user, without following a link. */
 static bool hand_over(const char *path)
 {
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    bool done = folder >= 0 &&
+    struct stat status;
+    bool done = folder >= 0 && fstat(folder, &status) == 0 && is_ours(&status) &&
                 (geteuid() != 0 ||
                  fchown(folder, ap_unixd_config.user_id, ap_unixd_config.group_id) == 0);
     int errnum = errno;
