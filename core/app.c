@@ -239,6 +239,11 @@ int lazy_app_load(struct lazy_app *app, const char *file, const struct lazy_home
     return result;
 }
 
+bool lazy_app_trusts(const struct lazy_app *app, uid_t user)
+{
+    return user == app->owner || user == 0 || user == geteuid();
+}
+
 void lazy_app_file_name(const struct lazy_app *app, const char *suffix, char *name)
 {
     struct lazy_text text;

@@ -7,6 +7,7 @@
 #include "memo.h"
 #include "settings.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #define LAZY_APP_FILE_MAX 16384 /* bytes of an app file */
@@ -61,6 +62,9 @@ int lazy_app_load(struct lazy_app *app, const char *file, const struct lazy_home
 
 /* The stamp that the file has now. -1 and errno. */
 int lazy_app_stamp(struct lazy_app_stamp *stamp, const char *file);
+
+/* Is it the app's owner, ourselves or root? Others are neighbours on the same host. */
+bool lazy_app_trusts(const struct lazy_app *app, uid_t user);
 
 /* Puts <app> and a suffix into a buffer of NAME_MAX + 1 bytes: the name of one of the app's files
  * in its state folder. */

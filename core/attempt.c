@@ -27,8 +27,7 @@ static bool is_trusted(struct lazy_attempt *attempt)
     uid_t user;
     pid_t pid;
 
-    if (!lazy_address_peer(&app->address, attempt->fd, &user, &pid) || user == app->owner ||
-        user == 0 || user == geteuid())
+    if (!lazy_address_peer(&app->address, attempt->fd, &user, &pid) || lazy_app_trusts(app, user))
         return true;
     lazy_error_set(attempt->error, LAZY_UNREACHABLE, 0,
                    "the socket %s is served by another user (%lld): end that server, or set "

@@ -153,13 +153,15 @@ int lazy_spawn_detached(void (*run)(void *context), void *context, const int *ke
 
 int lazy_spawn_log(const struct lazy_app *app)
 {
-    /* a FIFO would hold us until it has a reader, or, with O_NONBLOCK, lose what the server says */
+    /* a FIFO would hold us until it has a reader, or, with O_NONBLOCK, lose what the server says; and a
+     * neighbour would read it */
     int fd = lazy_folder_file(AT_FDCWD, app->log, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK);
     struct stat status;
 
-    if (fd >= 0 && (lazy_call_fstat(fd, &status) < 0 || S_ISFIFO(status.st_mode))) {
+    if (fd >= 0 && (lazy_call_fstat(fd, &status) < 0 || S_ISFIFO(status.st_mode) ||
+                    !lazy_app_trusts(app, status.st_uid))) {
         close(fd);
-        errno = EINVAL;
+        errno = EPERM;
         return -1;
     }
     return fd;
