@@ -132,7 +132,7 @@ static int connect_tcp(const struct lazy_address *address, int wait, int fd)
     int on = 1;
 
     /* The head and the body are two writes: Nagle would hold the second for an ACK. */
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    lazy_call_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (connect(fd, &address->to.any, address->length) < 0 && errno != EINPROGRESS)
         return -1;
     return finish_tcp(fd, wait);
@@ -145,7 +145,7 @@ static int connect_unix(const struct lazy_address *address, int wait, int fd)
     struct timeval limit = {.tv_sec = wait / 1000, .tv_usec = wait % 1000 * 1000};
 
     if (wait > 0)
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+        lazy_call_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     return connect(fd, &address->to.any, address->length);
 }
 

@@ -47,6 +47,11 @@ static inline ssize_t lazy_call_sendmsg(int fd, const struct msghdr *message, in
     return syscall(SYS_sendmsg, fd, message, flags);
 }
 
+static inline int lazy_call_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+    return (int)syscall(SYS_setsockopt, fd, level, name, value, length);
+}
+
 /* Gives a signal its default back. */
 static inline void lazy_call_default(int number)
 {
@@ -82,6 +87,7 @@ static inline bool lazy_call_getcwd(char *path, size_t size)
 #define lazy_call_socket(family, type) socket(family, type, 0)
 #define lazy_call_socketpair(type, ends) socketpair(AF_UNIX, type, 0, ends)
 #define lazy_call_sendmsg(fd, message, flags) sendmsg(fd, message, flags)
+#define lazy_call_setsockopt(fd, level, name, value, length) setsockopt(fd, level, name, value, length)
 #define lazy_call_default(number) signal(number, SIG_DFL)
 #define lazy_call_getrlimit(resource, limit) getrlimit(resource, limit)
 #define lazy_call_setrlimit(resource, limit) setrlimit(resource, limit)

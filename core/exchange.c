@@ -85,7 +85,7 @@ static void set_hold(struct lazy_exchange *exchange, bool holds)
 #ifdef __linux__
     int size = holds ? 1 : 212992;
 
-    setsockopt(exchange->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    lazy_call_setsockopt(exchange->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 #endif
     exchange->holds = holds;
 }
