@@ -310,7 +310,7 @@ static int not_cgi(const struct lazy_exchange *exchange, const char *why, struct
 static ssize_t read_head(struct lazy_exchange *exchange, char *buffer, size_t size,
                          struct lazy_error *error)
 {
-    size_t length = 0;
+    size_t length = 0, good = 0;
 
     for (;;) {
         ssize_t got;
@@ -327,7 +327,7 @@ static ssize_t read_head(struct lazy_exchange *exchange, char *buffer, size_t si
         if (got == 0)
             continue;
         length += (size_t)got;
-        switch (lazy_reply_head(buffer, &length)) {
+        switch (lazy_reply_head(buffer, &length, &good)) {
         case LAZY_REPLY_HEAD:
             exchange->answered = true;
             lazy_hang_end(exchange->app);

@@ -89,6 +89,12 @@ static const char *line_end(const char *at, const char *end)
     return NULL;
 }
 
+/* Of a line without its end, CR LF or LF. */
+static size_t bare_length(const char *line, const char *newline)
+{
+    return (size_t)(newline - line) - (newline > line && newline[-1] == '\r');
+}
+
 static void make_status(char *buffer, size_t *length, size_t prefix)
 {
     size_t new = prefix == 7 ? 7 : 8; /* "HTTP/2 " has no room for the space, which isn't needed */
@@ -98,28 +104,26 @@ static void make_status(char *buffer, size_t *length, size_t prefix)
     *length = *length - prefix + new;
 }
 
-enum lazy_reply lazy_reply_head(char *buffer, size_t *length)
+enum lazy_reply lazy_reply_head(char *buffer, size_t *length, size_t *good)
 {
-    const char *line = buffer, *end = buffer + *length, *newline;
-    size_t prefix = 0;
+    const char *line = buffer + *good, *end = buffer + *length, *newline;
+    size_t prefix;
 
     while ((newline = line_end(line, end)) != NULL) {
-        size_t line_length = (size_t)(newline - line);
+        size_t line_length = bare_length(line, newline);
 
-        if (line_length > 0 && newline[-1] == '\r')
-            line_length--;
         if (line_length == 0)
             break;
-        if (line == buffer)
-            prefix = http_prefix(line, line_length);
-        if ((line > buffer || prefix == 0) && !is_field(line, line_length))
+        if ((line > buffer || http_prefix(line, line_length) == 0) && !is_field(line, line_length))
             return LAZY_REPLY_BAD;
         line = newline + 1;
     }
+    *good = (size_t)(line - buffer);
     if (newline == NULL)
         return line == buffer && !may_begin(buffer, *length) ? LAZY_REPLY_BAD : LAZY_REPLY_MORE;
     if (line == buffer)
         return LAZY_REPLY_BAD; /* a head without a field */
+    prefix = http_prefix(buffer, bare_length(buffer, line_end(buffer, end)));
     if (prefix > 0)
         make_status(buffer, length, prefix);
     return LAZY_REPLY_HEAD;

@@ -15,7 +15,7 @@ static enum lazy_reply look(const uint8_t *data, size_t come, char **bytes, size
 
     *bytes = fuzz_bytes(data, come);
     *length = come;
-    verdict = lazy_reply_head(*bytes, length);
+    verdict = lazy_reply_head(*bytes, length, &(size_t){0});
     FUZZ_HOLDS(*length <= come);
     return verdict;
 }
@@ -111,6 +111,23 @@ static void check_piece(const uint8_t *data, size_t come, size_t size, enum lazy
     free(bytes);
 }
 
+/* Nor does it matter what was looked at before. */
+static void check_pieces(const uint8_t *data, size_t size, size_t step, enum lazy_reply verdict)
+{
+    enum lazy_reply so_far = LAZY_REPLY_MORE;
+    char *bytes = fuzz_bytes(data, size);
+    size_t good = 0;
+
+    for (size_t come = 0; so_far == LAZY_REPLY_MORE && come <= size; come++) {
+        size_t length = come;
+
+        if (come % step == 0 || come == size)
+            so_far = lazy_reply_head(bytes, &length, &good);
+    }
+    FUZZ_HOLDS(so_far == verdict);
+    free(bytes);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *result;
@@ -124,6 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     for (size_t come = 0; come < size; come += step)
         check_piece(data, come, size, verdict, result, length);
+    check_pieces(data, size, step, verdict);
     free(result);
     return 0;
 }
