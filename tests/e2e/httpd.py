@@ -13,6 +13,8 @@ from process import all_pids, exe, stat, wait_until
 # How an app is reached: a name, the MPM, and the module that runs it.
 FLAVOURS = {"event": ("event", "cgid"), "prefork": ("prefork", "cgi"),
             "module-event": ("event", "lazyscgi"), "module-prefork": ("prefork", "lazyscgi")}
+# Of the module's own tests, some run with this one as well.
+WORKER = {"module-worker": ("worker", "lazyscgi")}
 MORE_MODULES = {"module-event": ["include", "deflate", "filter", "env", "headers", "dir", "rewrite"]}
 MODULE = os.environ.get("LAZYSCGI_MODULE", "")
 ROOT = os.geteuid() == 0
@@ -83,6 +85,7 @@ MPM = {
     "event": "StartServers 5\nThreadsPerChild 64\nServerLimit 5\nMaxRequestWorkers 320\nMaxSpareThreads 320",
     "prefork": "StartServers 220\nServerLimit 320\nMaxRequestWorkers 320\nMinSpareServers 8\nMaxSpareServers 320",
 }
+MPM["worker"] = MPM["event"]
 
 
 def program():
@@ -133,7 +136,7 @@ class Httpd:
     """One running httpd of one flavour."""
 
     def __init__(self, flavour, root, sanitized, extra=""):
-        self.mpm, self.runner = FLAVOURS[flavour]
+        self.mpm, self.runner = {**FLAVOURS, **WORKER}[flavour]
         self.flavour, self.root, self.sanitized, self.extra = flavour, root, sanitized, extra
         self.is_module = self.runner == "lazyscgi"
         self.limits, self.waiters, self.prefix = MPM[self.mpm], 300, []

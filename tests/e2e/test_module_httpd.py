@@ -12,6 +12,9 @@ from process import kill, running, wait_until, with_variable
 from test_module_config import mounted
 
 
+EACH_MPM = pytest.mark.parametrize("site", ["module-event", "module-prefork", "module-worker"], indirect=True)
+
+
 def rows(site):
     """The apps as mod_status shows them for machines: a list of what each has."""
     found = {}
@@ -22,6 +25,7 @@ def rows(site):
     return [found[number] for number in sorted(found)]
 
 
+@EACH_MPM
 def test_child_crashes_in_a_start(site):
     """A crash of the child whose request triggered it leaves a start unharmed."""
     app = site.app(options="gate")
@@ -41,6 +45,7 @@ def test_child_crashes_in_a_start(site):
     site.expect("exit signal Killed")
 
 
+@EACH_MPM
 def test_starter_killed(site):
     """The starter, too, may be killed; the request goes on waiting for the same start."""
     app = site.app(options="gate")
@@ -53,6 +58,7 @@ def test_starter_killed(site):
     assert first.reply.json["pid"] == app.starts()[0] and len(app.starts()) == 1
 
 
+@EACH_MPM
 def test_reload_in_a_start(site):
     """A graceful restart waits for those who wait, and leaves the server as it is."""
     app = site.app(options="gate")
@@ -81,6 +87,7 @@ def links(pid):
     return found
 
 
+@EACH_MPM
 def test_nothing_is_inherited(site):
     """Neither the starter nor the server has a descriptor of httpd's; nor does httpd have theirs."""
     app = site.app(options="gate")
@@ -140,6 +147,7 @@ def test_reload_loop(site):
     assert int(rows(site)[0]["Requests"]) == served[0] + 1
 
 
+@EACH_MPM
 def test_waiters(site):
     """As many requests as may wait for a slow start; those beyond are told to come back, at once, and other work goes on."""
     app = site.app(options="gate")
