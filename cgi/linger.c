@@ -7,29 +7,26 @@
 
 #ifdef __linux__
 
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-#define LIMIT_NS 100000000 /* for a parent that is stopped before it has exited */
+#define LIMIT_MS 100 /* for a parent that is stopped before it has exited */
 
-static const unsigned long long death = 1ULL << (SIGUSR1 - 1); /* as the kernel has its masks */
 static pid_t parent;
 
 /* The signal comes when the parent is as good as a zombie, traced or not: nobody who asks can see it
  * alive any more. */
 static int outlive(void *unused)
 {
-    static const struct timespec limit = {.tv_nsec = LIMIT_NS};
-
     (void)unused;
-    syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGUSR1);
+    syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() == parent)
-        syscall(SYS_rt_sigtimedwait, &death, NULL, &limit, sizeof death);
+        poll(NULL, 0, LIMIT_MS);
     _exit(0);
 }
 
@@ -39,7 +36,6 @@ void lazy_linger(void)
     static char stack[4096] __attribute__((aligned(16)));
 
     parent = getpid();
-    syscall(SYS_rt_sigprocmask, SIG_BLOCK, &death, NULL, sizeof death);
     clone(outlive, stack + sizeof stack, CLONE_VM | CLONE_FILES | SIGCHLD, NULL);
 }
 

@@ -36,6 +36,8 @@ static void set_stamp(struct lazy_app_stamp *stamp, const struct stat *status)
     lazy_text_begin(&text, stamp->text, sizeof stamp->text);
     lazy_text_format(&text, "%lld.%lld+%lld", (long long)status->st_mtim.tv_sec,
                      (long long)status->st_mtim.tv_nsec, (long long)status->st_size);
+    stamp->mark = status->st_mtim;
+    stamp->mark.tv_nsec = (stamp->mark.tv_nsec + status->st_size) % 1000000000;
 }
 
 int lazy_app_stamp(struct lazy_app_stamp *stamp, const char *file)

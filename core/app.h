@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
+#include <time.h>
 
 #define LAZY_APP_FILE_MAX 16384 /* bytes of an app file */
 #define LAZY_APP_PATHS_MAX 16384 /* bytes of all paths worked out from it */
@@ -16,6 +17,7 @@
 /* Changes when the app file is touched or replaced. */
 struct lazy_app_stamp {
     char text[64];
+    struct timespec mark; /* the same as a file's time: see lazy_due_at_a_glance() */
 };
 
 /* All strings live in `text` and `paths`: an app must not be copied or moved. */

@@ -1,5 +1,6 @@
 #include "due.h"
 
+#include "call.h"
 #include "clock.h"
 
 #include <string.h>
@@ -25,6 +26,15 @@ bool lazy_due_restart(const struct lazy_app *app, const struct lazy_state *state
     default: /* a server is there, but not by our start */
         return false;
     }
+}
+
+bool lazy_due_at_a_glance(const struct lazy_app *app, const char *state_file)
+{
+    const struct timespec *mark = &app->stamp.mark;
+    struct stat status;
+
+    return lazy_call_stat(AT_FDCWD, state_file, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+           (status.st_mtim.tv_sec != mark->tv_sec || status.st_mtim.tv_nsec != mark->tv_nsec);
 }
 
 bool lazy_due_later(const struct lazy_app *app, const struct lazy_state *state)

@@ -13,6 +13,10 @@
  * started, or stopping it has begun. */
 bool lazy_due_restart(const struct lazy_app *app, const struct lazy_state *state);
 
+/* The same of a state that was not read, from its file's time: false only if that is the mark of the app
+ * file as it is now, which the starter has given to it, or if there is no state. */
+bool lazy_due_at_a_glance(const struct lazy_app *app, const char *state_file);
+
 /* The last start has failed, and the pause after it isn't over. */
 bool lazy_due_later(const struct lazy_app *app, const struct lazy_state *state);
 

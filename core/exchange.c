@@ -31,6 +31,7 @@ static void rewind_request(struct lazy_exchange *exchange)
 
     exchange->head_sent = exchange->sent = 0;
     exchange->holds = exchange->refused = exchange->reset = exchange->received = false;
+    exchange->hung_up = exchange->drained = false;
     if (exchange->in_hand)
         return;
     body->rewind(body->context);
@@ -235,6 +236,7 @@ static int wait_and_move(struct lazy_exchange *exchange, struct lazy_error *erro
         set_hold(exchange, false);
     if (has_unsent(exchange) && !exchange->holds)
         push(exchange);
+    exchange->hung_up = (fds[0].revents & (POLLHUP | POLLERR)) == POLLHUP;
     return fds[0].revents & (POLLIN | POLLHUP | POLLERR) ? 1 : 0;
 }
 
@@ -254,10 +256,12 @@ int lazy_exchange_wait(struct lazy_exchange *exchange, struct lazy_error *error)
 /* Some bytes of the reply; 0 at its end; LAZY_EXCHANGE_LATER. */
 static ssize_t receive(struct lazy_exchange *exchange, char *buffer, size_t size)
 {
-    ssize_t got = recv(exchange->fd, buffer, size, MSG_DONTWAIT);
+    ssize_t got = exchange->drained ? 0 : recv(exchange->fd, buffer, size, MSG_DONTWAIT);
 
-    if (got > 0)
+    if (got > 0) {
         exchange->received = true;
+        exchange->drained = exchange->hung_up && (size_t)got < size;
+    }
     if (got >= 0)
         return got;
     if (errno == EAGAIN || errno == EINTR)

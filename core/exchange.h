@@ -37,6 +37,8 @@ struct lazy_exchange {
     int silence;         /* as of lazy_hang_join(); -1: not joined */
     bool in_hand;        /* all of the body that was read is still in the buffer */
     bool refused;        /* the server takes no more of the request */
+    bool hung_up;        /* the server has closed: what can be read now is all there is */
+    bool drained;        /* ... and was read */
     bool reset;          /* the reply ended with a reset instead of an end */
     bool answered;       /* the reply's head has been handed out */
     bool received;       /* at least one byte of a reply has come */

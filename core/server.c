@@ -53,7 +53,8 @@ static bool is_restart_due_now(struct lazy_attempt *attempt)
     if (app->settings.start == NULL || lazy_memo_knows(app->memo, LAZY_NO_RESTART, MEMO_MS))
         return false;
     lazy_app_file_path(app, ".state", path);
-    if (lazy_state_read(AT_FDCWD, path, &state) && lazy_due_restart(app, &state))
+    if (lazy_due_at_a_glance(app, path) && lazy_state_read(AT_FDCWD, path, &state) &&
+        lazy_due_restart(app, &state))
         return true;
     lazy_memo_keep(app->memo, LAZY_NO_RESTART);
     return false;

@@ -11,7 +11,9 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void lazy_names_set(struct lazy_names *names, const struct lazy_app *app)
@@ -55,10 +57,18 @@ static void tell_begin(struct lazy_starter *starter)
     tell_leader(starter, &message);
 }
 
+/* A state that calls for nothing while the app file stays as it is gets its mark. */
 static int write_state(struct lazy_starter *starter)
 {
-    return lazy_state_write(starter->folder, starter->names->state, starter->names->state_new,
-                            starter->app->file, &starter->state);
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, starter->app->stamp.mark};
+    enum lazy_state_outcome outcome = starter->state.outcome;
+
+    if (lazy_state_write(starter->folder, starter->names->state, starter->names->state_new,
+                         starter->app->file, &starter->state) < 0)
+        return -1;
+    if (outcome == LAZY_STATE_STARTING || outcome == LAZY_STATE_UP)
+        utimensat(starter->folder, starter->names->state, times, AT_SYMLINK_NOFOLLOW);
+    return 0;
 }
 
 /* A state that can't be recorded is the leader's alone to tell. */
