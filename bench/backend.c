@@ -1,7 +1,7 @@
 /* The server of the benches: answers SCGI requests, or FastCGI ones, with as many bytes as the query
  * string says. Quick, and no more: it believes all that it is told.
  *
- *   backend scgi|fastcgi SOCKET */
+ *   backend scgi|fastcgi SOCKET      SOCKET - is descriptor 0, listening already */
 
 #include <pthread.h>
 #include <stdio.h>
@@ -214,11 +214,13 @@ int main(int argc, char **argv)
     serve = strcmp(argv[1], "scgi") == 0 ? serve_scgi : serve_fastcgi;
     memset(block, 'x', sizeof block);
     strcpy(address.sun_path, argv[2]);
-    unlink(argv[2]);
-    listener = socket(AF_UNIX, SOCK_STREAM, 0);
-    if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0 || listen(listener, 511) < 0) {
-        perror(argv[2]);
-        return 1;
+    if (strcmp(argv[2], "-") != 0) {
+        unlink(argv[2]);
+        listener = socket(AF_UNIX, SOCK_STREAM, 0);
+        if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0 || listen(listener, 511) < 0) {
+            perror(argv[2]);
+            return 1;
+        }
     }
     for (int i = 0; i < 31; i++)
         pthread_create(&thread, NULL, work, NULL);

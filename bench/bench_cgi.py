@@ -1,0 +1,78 @@
+"""The CGI program by itself: what one request costs from fork to the end of the output."""
+import statistics
+import subprocess
+
+from lab import HERE, VARIABLES, reply
+from samples import Samples, interleaved
+
+FLOOR = "bare, no libc"
+METRICS = ["wall us", "CPU us", "page faults"]
+TURN = 50  # requests
+
+
+class Runner:
+    """Runs CGI programs, by runner.c."""
+
+    def __init__(self, lab):
+        self.program, self.lab = lab.compile("runner", "-O2"), lab
+
+    def lines(self, count, words):
+        """What it says about so many requests to a program, which is its own script."""
+        words = list(map(str, words))
+        output = subprocess.run([str(self.program), str(count), *words], env={**VARIABLES, "SCRIPT_FILENAME": words[0]},
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True).stdout
+        return [list(map(int, line.split())) for line in output.splitlines()]
+
+    def turn(self, samples, name, words):
+        """One turn of a candidate."""
+        wall, cpu, minor, major, size = map(statistics.median, zip(*self.lines(TURN, words)))
+        assert size == len(reply()), f"{name}: {size} bytes of {len(reply())}"
+        samples.add(name, wall_us=wall / 1000, CPU_us=cpu, page_faults=minor + major)
+
+    def memory(self, samples, name, words):
+        """What a candidate has in memory at its end."""
+        resident, private = self.lines(0, words)[0]
+        samples.add(name, resident_KiB=resident, private_KiB=private)
+
+
+def app_file(lab, program, name):
+    """An app file that a program serves, as the script."""
+    return lab.script(lab.root / f"{name}.cgi", f"#!{program}\nsocket = {lab.backend('scgi')}\n")
+
+
+def installed(lab, program, name):
+    """A copy of a program as the script, with its app file beside it."""
+    (lab.root / f"{name}.cgi.conf").write_text(f"socket = {lab.backend('scgi')}\n")
+    return lab.copy(program, f"{name}.cgi")
+
+
+def programs(lab):
+    """The plain ones: those that only print."""
+    text = reply()
+    return {
+        FLOOR: [lab.compile("bare", "-Os", "-nostdlib", "-static", "-ffreestanding", "-fno-stack-protector", "-s", define=text)],
+        "hello, static musl": [lab.compile("hello", "-Os", "-static", "-s", cc=("musl-gcc",), name="hello-musl", define=text)],
+        "hello, dynamic glibc": [lab.compile("hello", "-O2", name="hello-glibc", define=text)],
+    }
+
+
+def run(lab, options, report):
+    """Time, CPU, faults, memory; then the system calls."""
+    runner, samples = Runner(lab), Samples()
+    bare = programs(lab)[FLOOR][0]
+    candidates = {
+        **programs(lab),
+        "bare by a #! line": [lab.script(lab.root / "bare.cgi", f"#!{bare}\n")],
+        "lazyscgi, #! app file": [app_file(lab, lab.program, "app")],
+        "lazyscgi, copied": [installed(lab, lab.program, "copied")],
+        "cgi-fcgi": ["/usr/bin/cgi-fcgi", "-bind", "-connect", lab.backend("fastcgi")],
+    }
+    for name in interleaved(candidates, options.rounds * 2):
+        runner.turn(samples, name, candidates[name])
+    for name in candidates:
+        runner.memory(samples, name, candidates[name])
+    report.table("cgi", f"One request to a CGI program, {TURN} a turn", samples, FLOOR, METRICS)
+    report.table("cgi", "Memory at its end", samples, None, ["resident KiB", "private KiB"])
+    calls = subprocess.run([HERE / "syscalls", lab.program], stdout=subprocess.PIPE, text=True, check=True).stdout
+    report.say("\nSystem calls of one request to lazyscgi\n" + "".join(f"  {line}\n" for line in calls.splitlines()))
+    report.keep("cgi system calls", calls.splitlines())

@@ -1,0 +1,109 @@
+"""Behind httpd: whether httpd holds requests up at their end, and how many it serves."""
+from apache import Apache
+from bench_cgi import FLOOR, app_file, programs
+from visit import Visit
+from lab import SMALL
+from nginx import Nginx
+from process import all_pids, stat, wait_until
+from samples import Samples, interleaved
+
+STALL = 9000  # us beyond the rest
+TURN = 200    # requests
+PLACES = """
+{extra}
+<Directory "{{root}}/cgi">
+    Options ExecCGI
+    SetHandler cgi-script
+</Directory>
+Alias /cgi/ "{{root}}/cgi/"
+"""
+FCGIWRAP = """
+location /cgi/ {{
+    include /etc/nginx/fastcgi_params;
+    fastcgi_param SCRIPT_FILENAME {root}$fastcgi_script_name;
+    fastcgi_pass unix:{root}/fcgiwrap.sock;
+}}
+"""
+
+
+def scripts(lab):
+    """Name -> file: what a host would run."""
+    folder = lab.root / "cgi"
+    folder.mkdir(exist_ok=True)
+    bare = lab.copy(programs(lab)[FLOOR][0], "cgi/bare.cgi")
+    glibc = lab.copy(programs(lab)["hello, dynamic glibc"][0], "cgi/hello.cgi")
+    forwarder = lab.script(folder / "cgi-fcgi.cgi", f"#!/usr/bin/cgi-fcgi -f\n-bind -connect {lab.backend('fastcgi')}\n")
+    return {"bare hello": bare, "hello, dynamic glibc": glibc, "cgi-fcgi": forwarder, "lazyscgi": app_file(lab, lab.program, "cgi/lazyscgi")}
+
+
+def zombies(pids, names):
+    """How many dead processes nobody has reaped: children of the server, or anybody's by these names."""
+    dead = [pid for pid in all_pids() if (stat(pid) or [b""])[0] == b"Z"]
+    return sum(int((stat(pid) or [0, 0])[1]) in pids or comm(pid) in names for pid in dead)
+
+
+def comm(pid):
+    """The name of a process."""
+    try:
+        with open(f"/proc/{pid}/comm") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def start_fcgiwrap(lab):
+    """fcgiwrap, which runs CGI programs for nginx."""
+    path = lab.root / "fcgiwrap.sock"
+    process = lab.start("fcgiwrap", "-c", "8", "-s", f"unix:{path}")
+    wait_until(lambda: lab.answers(path), what="fcgiwrap")
+    path.chmod(0o777)
+    return process
+
+
+def run(lab, options, report):
+    """Stalls first, then requests per second, then what is left over."""
+    files = scripts(lab)
+    (lab.root / "www").mkdir(exist_ok=True)
+    (lab.root / "www/small").write_bytes(b"x" * SMALL)
+    cgid = Apache(lab, "event", ["cgid"], PLACES.format(extra='ScriptSock "{folder}/cgid.sock"'))
+    cgi = Apache(lab, "prefork", ["cgi"], PLACES.format(extra=""))
+    start_fcgiwrap(lab)
+    nginx = Nginx(lab, FCGIWRAP)
+    candidates = {"static file": (cgid, f"/small?{SMALL}")}
+    for server, kind in ((cgid, "event + mod_cgid"), (cgi, "prefork + mod_cgi"), (nginx, "nginx + fcgiwrap")):
+        candidates |= {f"{kind}: {name}": (server, f"/cgi/{file.name}?{SMALL}") for name, file in files.items()}
+    stalls(lab, options, report, candidates)
+    rates(lab, options, report, candidates)
+    names = {file.name[:15] for file in files.values()} | {"lazyscgi"}
+    left = {kind: zombies(server.pids(), names) for server, kind in ((cgid, "mod_cgid"), (cgi, "mod_cgi"))}
+    report.say("\nZombies left: " + ", ".join(f"{number} with {kind}" for kind, number in left.items()))
+    report.keep("zombies", left)
+
+
+def stalls(lab, options, report, candidates):
+    """One connection, one request after the other."""
+    samples, counts = Samples(), {name: [0, 0] for name in candidates}
+    for name in interleaved(candidates, options.rounds):
+        server, path = candidates[name]
+        visit = Visit(lab, server.at(path), count=TURN)
+        assert not visit.failures, f"{name}: {visit.failures} of {visit.count} requests failed"
+        held = visit.stalls(STALL)
+        counts[name][0] += held
+        counts[name][1] += visit.count
+        samples.add(name, median_ms=sorted(visit.us)[len(visit.us) // 2] / 1000, mean_ms=sum(visit.us) / len(visit.us) / 1000,
+                    stalls_percent=100 * held / visit.count)
+    report.table("stall", f"One connection, {TURN} requests a turn; a stall is {STALL // 1000} ms beyond the rest", samples, None,
+                 ["median ms", "mean ms", "stalls percent"])
+    report.say("  of all requests stalled: " + ", ".join(f"{name} {100 * held / of:.2f} %" for name, (held, of) in counts.items()))
+
+
+def rates(lab, options, report, candidates):
+    """Requests per second at several concurrencies."""
+    samples = Samples()
+    for connections in (1, 8, 50):
+        for name in interleaved(candidates, max(3, options.rounds // 3)):
+            server, path = candidates[name]
+            visit = Visit(lab, server.at(path), connections, options.seconds)
+            samples.add(name, **{f"rps at {connections}": visit.rate, f"failures at {connections}": visit.failures})
+    report.table("stall rates", "Requests per second", samples, None,
+                 [f"{what} at {connections}" for connections in (1, 8, 50) for what in ("rps", "failures")])

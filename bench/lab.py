@@ -1,0 +1,125 @@
+"""Where a bench works: a folder of its own, the programs compiled there, the processes started from there."""
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+from process import wait_until
+
+HERE = pathlib.Path(__file__).resolve().parent
+SMALL = 100
+VARIABLES = {
+    "GATEWAY_INTERFACE": "CGI/1.1", "SERVER_PROTOCOL": "HTTP/1.1", "SERVER_SOFTWARE": "Apache/2.4.62 (Debian)", "SERVER_NAME": "localhost",
+    "SERVER_ADDR": "127.0.0.1", "SERVER_PORT": "80", "SERVER_ADMIN": "[no address given]", "SERVER_SIGNATURE": "", "REMOTE_ADDR": "127.0.0.1",
+    "REMOTE_PORT": "54321", "REQUEST_METHOD": "GET", "REQUEST_SCHEME": "http", "REQUEST_URI": f"/app.cgi/some/page?{SMALL}",
+    "QUERY_STRING": str(SMALL), "SCRIPT_NAME": "/app.cgi", "PATH_INFO": "/some/page", "PATH_TRANSLATED": "/srv/www/some/page",
+    "DOCUMENT_ROOT": "/srv/www", "CONTEXT_PREFIX": "", "CONTEXT_DOCUMENT_ROOT": "/srv/www", "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "HTTP_HOST": "localhost", "HTTP_USER_AGENT": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+    "HTTP_ACCEPT": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "HTTP_ACCEPT_LANGUAGE": "en-US,en;q=0.5",
+    "HTTP_ACCEPT_ENCODING": "gzip, deflate, br", "HTTP_CONNECTION": "keep-alive", "HTTP_UPGRADE_INSECURE_REQUESTS": "1",
+    "HTTP_COOKIE": "session=0123456789abcdef0123456789abcdef; theme=dark",
+}  # with SCRIPT_FILENAME, the 30 variables of a request
+
+
+def reply(size=SMALL):
+    """What backend.c answers."""
+    return f"Status: 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {size}\r\n\r\n" + "x" * size
+
+
+class Lab:
+    """The folder of one run."""
+
+    def __init__(self, build):
+        self.build = pathlib.Path(build).resolve()
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix="lazyscgi-bench-"))
+        self.root.chmod(0o755)
+        self.processes = []
+        self.sockets = {}
+        self.module = self.build / "mod_lazyscgi/.libs/mod_lazyscgi.so"
+        self.program = self.copy(self.build / "cgi/lazyscgi", "lazyscgi")
+
+    def copy(self, file, name):
+        """A program, copied to where httpd's user gets at it."""
+        shutil.copy(file, self.root / name)
+        (self.root / name).chmod(0o755)
+        return self.root / name
+
+    def make_setting(self, name):
+        """A variable of the build's Makefile."""
+        found = re.search(rf"^{name} = (.*)$", (self.build / "Makefile").read_text(), re.M)
+        return found[1].split() if found else []
+
+    def source(self):
+        """The tree that was built."""
+        return (self.build / self.make_setting("srcdir")[0]).resolve()
+
+    def compile(self, source, *flags, cc=("gcc",), name=None, define=None):
+        """Compile a program of bench/, once."""
+        program = self.root / (name or source)
+        if not program.exists():
+            text = "" if define is None else "#define REPLY \"" + define.replace("\r\n", "\\r\\n") + "\"\n"
+            copy = self.root / f"{program.name}.c"
+            copy.write_text(text + (HERE / f"{source}.c").read_text())
+            subprocess.run([*cc, *flags, "-o", program, copy, *(("-pthread",) if source == "backend" else ())], check=True)
+        return program
+
+    def start(self, *words, **options):
+        """Start a process that ends with the lab."""
+        process = subprocess.Popen(list(map(str, words)), stdin=subprocess.DEVNULL, start_new_session=True, **options)
+        self.processes.append(process)
+        return process
+
+    def stop(self, process):
+        """End a process, and whoever of its group outlives it."""
+        process.terminate()
+        process.wait(20)
+        self.processes.remove(process)
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    def backend(self, kind):
+        """The socket of a server that answers: scgi or fastcgi."""
+        if kind not in self.sockets:
+            self.sockets[kind] = self.root / f"{kind}.sock"
+            self.start(self.compile("backend", "-O2"), kind, self.sockets[kind])
+            wait_until(lambda: self.answers(self.sockets[kind]), what="the backend")
+            self.sockets[kind].chmod(0o777)
+        return self.sockets[kind]
+
+    def answers(self, path):
+        """Whether somebody listens at a Unix socket."""
+        with socket.socket(socket.AF_UNIX) as sock:
+            return sock.connect_ex(str(path)) == 0
+
+    def script(self, path, text):
+        """A file to be executed."""
+        path.write_text(text)
+        path.chmod(0o755)
+        return path
+
+    def end(self):
+        """End all, and leave nothing."""
+        for process in reversed(self.processes[:]):
+            self.stop(process)
+        shutil.rmtree(self.root)
+
+
+def cpu(pids):
+    """Seconds of CPU that processes have used, with their children that have ended."""
+    total = 0
+    for pid in pids:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+        total += sum(int(field) for field in fields[11:15])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def family(pid):
+    """A process and its children."""
+    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(int(child) for child in children)]
