@@ -38,9 +38,9 @@ MPM = {
 
 
 class Apache:
-    """One running httpd."""
+    """One running httpd; one process only, if a tracer comes before it."""
 
-    def __init__(self, lab, mpm, modules, places, single=False):
+    def __init__(self, lab, mpm, modules, places, before=()):
         self.folder = lab.root / f"httpd-{mpm}-{len(lab.processes)}"
         self.folder.mkdir()
         self.port = httpd.free_port()
@@ -52,8 +52,8 @@ class Apache:
             modules="\n".join(f'LoadModule {name}_module "{file}"' for name, file in files.items() if os.path.exists(file)),
             user=f"User {httpd.user().pw_name}\nGroup #{httpd.user().pw_gid}" if httpd.ROOT else "")
         (self.folder / "httpd.conf").write_text(text)
-        (lab.root / "www").mkdir(exist_ok=True)
-        self.process = lab.start(httpd.program(), "-f", self.folder / "httpd.conf", "-X" if single else "-DFOREGROUND")
+        lab.folder("www")
+        self.process = lab.start(*before, httpd.program(), "-f", self.folder / "httpd.conf", "-X" if before else "-DFOREGROUND")
         wait_until(lambda: answers(self), what=f"httpd, see {self.folder}/error.log")
 
     def at(self, path):
@@ -67,6 +67,6 @@ class Apache:
 
 def answers(server):
     """Whether a server accepts connections."""
-    assert server.process.poll() is None, f"{server.folder}: it didn't start"
+    assert server.process.poll() is None, f"it didn't start: {(server.folder / 'error.log').read_text()}"
     with httpd.socket.socket() as sock:
         return sock.connect_ex(("127.0.0.1", server.port)) == 0

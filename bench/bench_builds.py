@@ -1,7 +1,7 @@
 """The ways to build the CGI program: size and time of each."""
 import subprocess
 
-from bench_cgi import FLOOR, Runner, app_file, programs
+from bench_cgi import FLOOR, Runner, programs
 from samples import Samples, interleaved
 
 MUSL, GLIBC = ("musl-gcc",), ("gcc",)
@@ -41,7 +41,8 @@ def run(lab, options, report):
         if program is None:
             report.say(f"{name}: can't be built here")
             continue
-        candidates[name] = [app_file(lab, program, program.name)]
+        candidates[name] = [lab.app_file(lab.folder("apps") / f"{program.name}.cgi", program)]
+        runner.lines(1, candidates[name])
         samples.add(name, size_bytes=program.stat().st_size)
     samples.add(FLOOR, size_bytes=candidates[FLOOR][0].stat().st_size)
     for name in interleaved(candidates, options.rounds * 2):

@@ -2,6 +2,7 @@
 import statistics
 import subprocess
 
+import httpd
 from lab import HERE, VARIABLES, reply
 from samples import Samples, interleaved
 
@@ -20,7 +21,8 @@ class Runner:
         """What it says about so many requests to a program, which is its own script."""
         words = list(map(str, words))
         output = subprocess.run([str(self.program), str(count), *words], env={**VARIABLES, "SCRIPT_FILENAME": words[0]},
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True).stdout
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True,
+                                user=httpd.user().pw_name if httpd.ROOT else None).stdout
         return [list(map(int, line.split())) for line in output.splitlines()]
 
     def turn(self, samples, name, words):
@@ -35,15 +37,10 @@ class Runner:
         samples.add(name, resident_KiB=resident, private_KiB=private)
 
 
-def app_file(lab, program, name):
-    """An app file that a program serves, as the script."""
-    return lab.script(lab.root / f"{name}.cgi", f"#!{program}\nsocket = {lab.backend('scgi')}\n")
-
-
 def installed(lab, program, name):
     """A copy of a program as the script, with its app file beside it."""
-    (lab.root / f"{name}.cgi.conf").write_text(f"socket = {lab.backend('scgi')}\n")
-    return lab.copy(program, f"{name}.cgi")
+    lab.app_file(lab.folder("apps") / f"{name}.cgi.conf")
+    return lab.copy(program, f"apps/{name}.cgi")
 
 
 def programs(lab):
@@ -63,10 +60,12 @@ def run(lab, options, report):
     candidates = {
         **programs(lab),
         "bare by a #! line": [lab.script(lab.root / "bare.cgi", f"#!{bare}\n")],
-        "lazyscgi, #! app file": [app_file(lab, lab.program, "app")],
+        "lazyscgi, #! app file": [lab.app_file(lab.folder("apps") / "app.cgi", lab.program)],
         "lazyscgi, copied": [installed(lab, lab.program, "copied")],
         "cgi-fcgi": ["/usr/bin/cgi-fcgi", "-bind", "-connect", lab.backend("fastcgi")],
     }
+    for words in candidates.values():
+        runner.lines(1, words)
     for name in interleaved(candidates, options.rounds * 2):
         runner.turn(samples, name, candidates[name])
     for name in candidates:

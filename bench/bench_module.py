@@ -1,20 +1,22 @@
 """The module's hot path: small replies over keep-alive connections."""
 import collections
 import re
-import signal
 import subprocess
 
-import httpd
 from apache import Apache
 from visit import Visit
-from lab import HERE, SMALL, cpu
+from lab import SMALL, cpu
 from nginx import SCGI, Nginx
 from samples import Samples, interleaved
 
 FLOOR, REFERENCE = "trivial handler", "mod_proxy_scgi"
+PATHS = {FLOOR: "/trivial/", "trivial, flushed": "/trivial/flush", "mod_lazyscgi": "/app/", "mod_lazyscgi inline": "/inline/", REFERENCE: "/proxy_scgi/"}
 MODULES = ["proxy", "proxy_scgi", "proxy_fcgi", "fcgid", "lazyscgi", "trivial"]
 PLACES = """
-<Location "/lazyscgi">
+<Location "/app">
+    LazySCGIApp "{root}/apps/module.lscgi"
+</Location>
+<Location "/inline">
     LazySCGI socket "{root}/scgi.sock"
 </Location>
 ProxyPass "/proxy_scgi" "unix:{root}/scgi.sock|scgi://localhost"
@@ -35,30 +37,31 @@ Alias /fcgid/ "{root}/fcgid/"
 
 def compile_trivial(lab):
     """The module that is the floor."""
-    flags = [part for word in ("INCLUDEDIR", "APR_INCLUDEDIR") for part in ("-I", httpd_says(word))]
+    flags = [part for word in ("INCLUDEDIR", "APR_INCLUDEDIR") for part in ("-I", apxs(word))]
     lab.compile("mod_trivial", "-O2", "-fPIC", "-shared", "-D_GNU_SOURCE", *flags, name="mod_trivial.so")
 
 
-def httpd_says(word):
+def apxs(word):
     """A setting of the installed httpd."""
     return subprocess.run(["apxs", "-q", word], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
 
-def servers(lab):
-    """The servers, and all candidates: name -> (server, path)."""
+def prepare(lab):
+    """All that the servers need."""
     compile_trivial(lab)
     for kind in ("scgi", "fastcgi"):
         lab.backend(kind)
-    folder = lab.root / "fcgid"
-    folder.mkdir(exist_ok=True)
-    lab.script(folder / "app", f"#!/bin/sh\nexec {lab.compile('backend', '-O2')} fastcgi -\n")
+    lab.app_file(lab.folder("apps") / "module.lscgi")
+    lab.script(lab.folder("fcgid") / "app", f"#!/bin/sh\nexec {lab.compile('backend', '-O2')} fastcgi -\n")
+    (lab.folder("www") / "small").write_bytes(b"x" * SMALL)
+
+
+def servers(lab):
+    """All candidates: name -> (server, path)."""
+    prepare(lab)
     apache, nginx = Apache(lab, "event", MODULES, PLACES), Nginx(lab, SCGI)
-    (lab.root / "www/small").write_bytes(b"x" * SMALL)
-    return {
-        FLOOR: (apache, "/trivial/?"), "trivial, flushed": (apache, "/trivial/flush?"), "static file": (apache, "/small?"), "mod_lazyscgi": (apache, "/lazyscgi/?"),
-        REFERENCE: (apache, "/proxy_scgi/?"), "mod_proxy_fcgi": (apache, "/proxy_fcgi/?"), "mod_fcgid": (apache, "/fcgid/app?"),
-        "nginx scgi_pass": (nginx, "/scgi/?"),
-    }
+    paths = {**PATHS, "static file": "/small", "mod_proxy_fcgi": "/proxy_fcgi/", "mod_fcgid": "/fcgid/app"}
+    return {**{name: (apache, f"{path}?{SMALL}") for name, path in paths.items()}, "nginx scgi_pass": (nginx, f"/scgi/?{SMALL}")}
 
 
 def turn(lab, samples, name, server, path, connections, seconds):
@@ -69,24 +72,19 @@ def turn(lab, samples, name, server, path, connections, seconds):
     samples.add(name, failures=visit.failures, requests_per_second=visit.rate, CPU_us=(cpu(pids) - before) / visit.count * 1e6)
 
 
-def system_calls(lab, where, server):
-    """What httpd's processes call for one request: counts by name, and the calls of one in order."""
+def system_calls(lab, path):
+    """What httpd calls for one request after the other: calls of each name per request, and those of one in order."""
     trace = lab.root / "trace"
-    pids = server.pids()[1:]
-    tracer = lab.start("strace", "-f", "-qq", "-s", "40", "-o", trace, *(word for pid in pids for word in ("-p", pid)))
-    count = 60
-    Visit(lab, where, count=20)  # until it has attached, and after
-    Visit(lab, where, count=count)
-    tracer.send_signal(signal.SIGINT)
-    tracer.wait(20)
-    lab.processes.remove(tracer)
-    lines = [line.split(None, 1) for line in trace.read_text().splitlines()]
-    requests = [number for number, (_, call) in enumerate(lines) if call.startswith("read(") and '"GET /' in call]
-    first, last = requests[-count // 2], requests[-1]
-    thread = lines[last][0]
-    calls = [call for pid, call in lines[first:last] if pid == thread and "resumed>" not in call]
-    names = collections.Counter(re.match(r"\w+", call)[0] for call in calls)
-    return {name: number / (count // 2 - 1) for name, number in names.most_common()}, calls[-len(calls) // (count // 2 - 1):]
+    count = 40
+    server = Apache(lab, "event", MODULES, PLACES, before=("strace", "-f", "-qq", "-s", "40", "-e", "signal=none", "-o", trace))
+    for _ in range(2):
+        Visit(lab, server.at(path), count=count)
+    lab.stop(server.process)
+    lines = [line.split(None, 1)[1] for line in trace.read_text().splitlines()]
+    begins = [number for number, call in enumerate(lines) if re.match(r'.*read.*"GET /', call)][-count // 2:]
+    calls = [call for call in lines[begins[0]:begins[-1]] if "resumed>" not in call and "(" in call]
+    names = collections.Counter(call.partition("(")[0] for call in calls)
+    return {name: number / (len(begins) - 1) for name, number in names.most_common()}, lines[begins[-2]:begins[-1]]
 
 
 def run(lab, options, report):
@@ -94,17 +92,16 @@ def run(lab, options, report):
     candidates = servers(lab)
     for connections in (1, 8, 50):
         samples = Samples()
-        for name in candidates:
-            Visit(lab, candidates[name][0].at(f"{candidates[name][1]}{SMALL}"), connections, seconds=0.3)
+        for server, path in candidates.values():
+            Visit(lab, server.at(path), connections, seconds=0.3)
         for name in interleaved(candidates, options.rounds):
-            turn(lab, samples, name, candidates[name][0], f"{candidates[name][1]}{SMALL}", connections, options.seconds)
+            turn(lab, samples, name, *candidates[name], connections, options.seconds)
         title = f"{SMALL} bytes, {connections} connections, turns of {options.seconds} s"
         report.table(f"module {connections}", title, samples, REFERENCE, ["requests per second", "CPU us"])
         report.table(f"module {connections}", title, samples, "nginx scgi_pass", ["requests per second"])
         report.table(f"module {connections}", "CPU", samples, REFERENCE, ["CPU us"], FLOOR)
-    for name in ("mod_lazyscgi", REFERENCE, FLOOR):
-        server, path = candidates[name]
-        names, calls = system_calls(lab, server.at(f"{path}{SMALL}"), server)
+    for name in PATHS:
+        names, calls = system_calls(lab, f"{PATHS[name]}?{SMALL}")
         report.say(f"\nSystem calls of one request to {name}: {sum(names.values()):.1f}")
         report.say("  " + ", ".join(f"{call} {number:.1f}" for call, number in names.items()))
         report.say("".join(f"    {call}\n" for call in calls))

@@ -1,6 +1,6 @@
 """Behind httpd: whether httpd holds requests up at their end, and how many it serves."""
 from apache import Apache
-from bench_cgi import FLOOR, app_file, programs
+from bench_cgi import FLOOR, programs
 from visit import Visit
 from lab import SMALL
 from nginx import Nginx
@@ -28,12 +28,11 @@ location /cgi/ {{
 
 def scripts(lab):
     """Name -> file: what a host would run."""
-    folder = lab.root / "cgi"
-    folder.mkdir(exist_ok=True)
+    folder = lab.folder("cgi")
     bare = lab.copy(programs(lab)[FLOOR][0], "cgi/bare.cgi")
     glibc = lab.copy(programs(lab)["hello, dynamic glibc"][0], "cgi/hello.cgi")
     forwarder = lab.script(folder / "cgi-fcgi.cgi", f"#!/usr/bin/cgi-fcgi -f\n-bind -connect {lab.backend('fastcgi')}\n")
-    return {"bare hello": bare, "hello, dynamic glibc": glibc, "cgi-fcgi": forwarder, "lazyscgi": app_file(lab, lab.program, "cgi/lazyscgi")}
+    return {"bare hello": bare, "hello, dynamic glibc": glibc, "cgi-fcgi": forwarder, "lazyscgi": lab.app_file(folder / "lazyscgi.cgi", lab.program)}
 
 
 def zombies(pids, names):
@@ -63,8 +62,7 @@ def start_fcgiwrap(lab):
 def run(lab, options, report):
     """Stalls first, then requests per second, then what is left over."""
     files = scripts(lab)
-    (lab.root / "www").mkdir(exist_ok=True)
-    (lab.root / "www/small").write_bytes(b"x" * SMALL)
+    (lab.folder("www") / "small").write_bytes(b"x" * SMALL)
     cgid = Apache(lab, "event", ["cgid"], PLACES.format(extra='ScriptSock "{folder}/cgid.sock"'))
     cgi = Apache(lab, "prefork", ["cgi"], PLACES.format(extra=""))
     start_fcgiwrap(lab)
@@ -72,6 +70,8 @@ def run(lab, options, report):
     candidates = {"static file": (cgid, f"/small?{SMALL}")}
     for server, kind in ((cgid, "event + mod_cgid"), (cgi, "prefork + mod_cgi"), (nginx, "nginx + fcgiwrap")):
         candidates |= {f"{kind}: {name}": (server, f"/cgi/{file.name}?{SMALL}") for name, file in files.items()}
+    for server, path in candidates.values():
+        Visit(lab, server.at(path), count=20)
     stalls(lab, options, report, candidates)
     rates(lab, options, report, candidates)
     names = {file.name[:15] for file in files.values()} | {"lazyscgi"}

@@ -8,7 +8,8 @@ import socket
 import subprocess
 import tempfile
 
-from process import wait_until
+import httpd
+from process import kill, running, wait_until
 
 HERE = pathlib.Path(__file__).resolve().parent
 SMALL = 100
@@ -74,8 +75,8 @@ class Lab:
         return process
 
     def stop(self, process):
-        """End a process, and whoever of its group outlives it."""
-        process.terminate()
+        """End a process, and all of its group."""
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait(20)
         self.processes.remove(process)
         try:
@@ -97,26 +98,37 @@ class Lab:
         with socket.socket(socket.AF_UNIX) as sock:
             return sock.connect_ex(str(path)) == 0
 
-    def script(self, path, text):
-        """A file to be executed."""
-        path.write_text(text)
-        path.chmod(0o755)
+    def folder(self, name):
+        """A folder of httpd's user."""
+        path = self.root / name
+        path.mkdir(exist_ok=True)
+        httpd.give(path)
         return path
 
+    def script(self, path, text):
+        """A file of httpd's user, to be executed."""
+        path.write_text(text)
+        path.chmod(0o755)
+        httpd.give(path)
+        return path
+
+    def app_file(self, path, program=None, more=""):
+        """An app file whose server is a backend; with a program, it is the script as well."""
+        mark = f"#!{program}\n" if program else ""
+        return self.script(path, f"{mark}start = exec {self.compile('backend', '-O2')} scgi \"$LAZYSCGI_SOCKET\"\n{more}")
+
     def end(self):
-        """End all, and leave nothing."""
+        """End all, with what lazyscgi has started, and leave nothing."""
         for process in reversed(self.processes[:]):
             self.stop(process)
+        kill(running(str(self.root)))
         shutil.rmtree(self.root)
 
 
 def cpu(pids):
-    """Seconds of CPU that processes have used, with their children that have ended."""
-    total = 0
-    for pid in pids:
-        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
-        total += sum(int(field) for field in fields[11:15])
-    return total / os.sysconf("SC_CLK_TCK")
+    """Seconds of CPU that the threads of processes have used."""
+    files = [file for pid in pids for file in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    return sum(int(file.read_text().split()[0]) for file in files) / 1e9
 
 
 def family(pid):
