@@ -2,7 +2,7 @@
 import os
 
 import httpd
-from lab import family
+from lab import family, module_of
 from process import wait_until
 
 CONFIG = """
@@ -38,22 +38,21 @@ MPM = {
 
 
 class Apache:
-    """One running httpd; one process only, if a tracer comes before it."""
+    """One running httpd; one process only, if it is to be single."""
 
-    def __init__(self, lab, mpm, modules, places, before=()):
-        self.folder = lab.root / f"httpd-{mpm}-{len(lab.processes)}"
-        self.folder.mkdir()
+    def __init__(self, lab, mpm, modules, places, build=None, single=False):
+        self.folder = lab.new_folder(f"httpd-{mpm}")
         self.port = httpd.free_port()
         folder = httpd.modules_folder()
         files = {name: f"{folder}/mod_{name}.so" for name in (f"mpm_{mpm}", "unixd", "authz_core", "alias", *modules)}
-        files |= {name: file for name, file in {"lazyscgi": lab.module, "trivial": lab.root / "mod_trivial.so"}.items() if name in modules}
+        files |= {name: file for name, file in {"lazyscgi": module_of(build or lab.build), "trivial": lab.root / "mod_trivial.so"}.items() if name in modules}
         text = CONFIG.format(
             root=lab.root, folder=self.folder, port=self.port, mpm=MPM[mpm], places=places.format(root=lab.root, folder=self.folder),
             modules="\n".join(f'LoadModule {name}_module "{file}"' for name, file in files.items() if os.path.exists(file)),
             user=f"User {httpd.user().pw_name}\nGroup #{httpd.user().pw_gid}" if httpd.ROOT else "")
         (self.folder / "httpd.conf").write_text(text)
         lab.folder("www")
-        self.process = lab.start(*before, httpd.program(), "-f", self.folder / "httpd.conf", "-X" if before else "-DFOREGROUND")
+        self.process = lab.start(httpd.program(), "-f", self.folder / "httpd.conf", "-X" if single else "-DFOREGROUND")
         wait_until(lambda: answers(self), what=f"httpd, see {self.folder}/error.log")
 
     def at(self, path):

@@ -64,6 +64,8 @@ def run(lab, options, report):
         "lazyscgi, copied": [installed(lab, lab.program, "copied")],
         "cgi-fcgi": ["/usr/bin/cgi-fcgi", "-bind", "-connect", lab.backend("fastcgi")],
     }
+    if lab.other:
+        candidates["the other build"] = [lab.app_file(lab.folder("apps") / "other.cgi", lab.copy(lab.other / "cgi/lazyscgi", "other"))]
     for words in candidates.values():
         runner.lines(1, words)
     for name in interleaved(candidates, options.rounds * 2):

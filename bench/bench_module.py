@@ -61,7 +61,10 @@ def servers(lab):
     prepare(lab)
     apache, nginx = Apache(lab, "event", MODULES, PLACES), Nginx(lab, SCGI)
     paths = {**PATHS, "static file": "/small", "mod_proxy_fcgi": "/proxy_fcgi/", "mod_fcgid": "/fcgid/app"}
-    return {**{name: (apache, f"{path}?{SMALL}") for name, path in paths.items()}, "nginx scgi_pass": (nginx, f"/scgi/?{SMALL}")}
+    found = {**{name: (apache, f"{path}?{SMALL}") for name, path in paths.items()}, "nginx scgi_pass": (nginx, f"/scgi/?{SMALL}")}
+    if lab.other:
+        found["the other build"] = (Apache(lab, "event", MODULES, PLACES, build=lab.other), f"{PATHS['mod_lazyscgi']}?{SMALL}")
+    return found
 
 
 def turn(lab, samples, name, server, path, connections, seconds):
@@ -76,12 +79,15 @@ def system_calls(lab, path):
     """What httpd calls for one request after the other: calls of each name per request, and those of one in order."""
     trace = lab.root / "trace"
     count = 40
-    server = Apache(lab, "event", MODULES, PLACES, before=("strace", "-f", "-qq", "-s", "40", "-e", "signal=none", "-o", trace))
-    for _ in range(2):
-        Visit(lab, server.at(path), count=count)
+    server = Apache(lab, "event", MODULES, PLACES, single=True)
+    Visit(lab, server.at(path), count=count)
+    tracer = lab.start("strace", "-f", "-s", "40", "-e", "signal=none", "-o", trace, "-p", server.process.pid, stderr=subprocess.PIPE)
+    tracer.stderr.readline()  # it has attached
+    Visit(lab, server.at(path), count=count)
+    lab.stop(tracer)
     lab.stop(server.process)
     lines = [line.split(None, 1)[1] for line in trace.read_text().splitlines()]
-    begins = [number for number, call in enumerate(lines) if re.match(r'.*read.*"GET /', call)][-count // 2:]
+    begins = [number for number, call in enumerate(lines) if re.match(r'.*read.*"GET /', call)][-count // 2:-1]
     calls = [call for call in lines[begins[0]:begins[-1]] if "resumed>" not in call and "(" in call]
     names = collections.Counter(call.partition("(")[0] for call in calls)
     return {name: number / (len(begins) - 1) for name, number in names.most_common()}, lines[begins[-2]:begins[-1]]

@@ -34,13 +34,12 @@ def reply(size=SMALL):
 class Lab:
     """The folder of one run."""
 
-    def __init__(self, build):
-        self.build = pathlib.Path(build).resolve()
+    def __init__(self, build, other=None):
+        self.build, self.other = pathlib.Path(build).resolve(), other and pathlib.Path(other).resolve()
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="lazyscgi-bench-"))
         self.root.chmod(0o755)
-        self.processes = []
+        self.processes, self.folders = [], 0
         self.sockets = {}
-        self.module = self.build / "mod_lazyscgi/.libs/mod_lazyscgi.so"
         self.program = self.copy(self.build / "cgi/lazyscgi", "lazyscgi")
 
     def copy(self, file, name):
@@ -77,8 +76,8 @@ class Lab:
     def stop(self, process):
         """End a process, and all of its group."""
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(20)
         self.processes.remove(process)
+        process.wait(20)
         try:
             os.killpg(process.pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -105,6 +104,13 @@ class Lab:
         httpd.give(path)
         return path
 
+    def new_folder(self, name):
+        """A folder that isn't there yet."""
+        self.folders += 1
+        path = self.root / f"{name}-{self.folders}"
+        path.mkdir()
+        return path
+
     def script(self, path, text):
         """A file of httpd's user, to be executed."""
         path.write_text(text)
@@ -123,6 +129,11 @@ class Lab:
             self.stop(process)
         kill(running(str(self.root)))
         shutil.rmtree(self.root)
+
+
+def module_of(build):
+    """The httpd module of a build."""
+    return build / "mod_lazyscgi/.libs/mod_lazyscgi.so"
 
 
 def cpu(pids):

@@ -26,6 +26,7 @@ def arguments():
     parser.add_argument("--quick", action="store_true", help="few rounds: does it work, and roughly what does it say?")
     parser.add_argument("--rounds", type=int, help="how often each candidate's turn comes")
     parser.add_argument("--seconds", type=float, help="how long a turn takes, where it takes a time")
+    parser.add_argument("--beside", metavar="BUILD", help="another build of lazyscgi, to compare with (benches cgi and module)")
     parser.add_argument("--out", type=pathlib.Path, help="folder for report, numbers and plots")
     options = parser.parse_args()
     wrong = [name for name in options.names if name not in BENCHES]
@@ -41,7 +42,7 @@ def main():
     options = arguments()
     report = Report(options.out or pathlib.Path(options.build) / "bench")
     report.say(f"{report.results['machine']}; {options.rounds} rounds; medians, ratios with their quartiles")
-    lab = Lab(options.build)
+    lab = Lab(options.build, options.beside)
     try:
         for name in options.names or BENCHES:
             importlib.import_module(f"bench_{name}").run(lab, options, report)

@@ -41,8 +41,7 @@ class Nginx:
     """One running nginx."""
 
     def __init__(self, lab, places):
-        self.folder = lab.root / f"nginx-{len(lab.processes)}"
-        self.folder.mkdir()
+        self.folder = lab.new_folder("nginx")
         self.port = httpd.free_port()
         user = f"user {httpd.user().pw_name};" if httpd.ROOT else ""
         (self.folder / "nginx.conf").write_text(CONFIG.format(
