@@ -33,6 +33,7 @@ DocumentRoot "{root}/www"
 
 MPM = {
     "event": "StartServers 2\nServerLimit 2\nThreadsPerChild 64\nThreadLimit 64\nMaxRequestWorkers 128\nMinSpareThreads 64\nMaxSpareThreads 128",
+    "event-large": "StartServers 18\nServerLimit 18\nThreadsPerChild 64\nMaxRequestWorkers 1152\nMinSpareThreads 1\nMaxSpareThreads 1152",
     "prefork": "StartServers 64\nServerLimit 128\nMaxRequestWorkers 128\nMinSpareServers 32\nMaxSpareServers 128",
 }
 
@@ -44,7 +45,7 @@ class Apache:
         self.folder = lab.new_folder(f"httpd-{mpm}")
         self.port = httpd.free_port()
         folder = httpd.modules_folder()
-        files = {name: f"{folder}/mod_{name}.so" for name in (f"mpm_{mpm}", "unixd", "authz_core", "alias", *modules)}
+        files = {name: f"{folder}/mod_{name}.so" for name in (f"mpm_{mpm.partition('-')[0]}", "unixd", "authz_core", "alias", *modules)}
         files |= {name: file for name, file in {"lazyscgi": module_of(build or lab.build), "trivial": lab.root / "mod_trivial.so"}.items() if name in modules}
         text = CONFIG.format(
             root=lab.root, folder=self.folder, port=self.port, mpm=MPM[mpm], places=places.format(root=lab.root, folder=self.folder),

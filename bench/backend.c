@@ -1,8 +1,12 @@
 /* The server of the benches: answers SCGI requests, or FastCGI ones, with as many bytes as the query
- * string says. Quick, and no more: it believes all that it is told.
+ * string says, after as many ms as it says behind a `+`. Quick, and no more: it believes all that it is told.
  *
- *   backend scgi|fastcgi SOCKET      SOCKET - is descriptor 0, listening already */
+ *   backend scgi|fastcgi SOCKET [THREADS [MS [NOTES]]]
+ *
+ * SOCKET - is descriptor 0, listening already. It listens after MS, and then writes to NOTES the times, in
+ * ns, of its first instruction and of its listen(). */
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,11 +14,27 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BLOCK 65535 /* bytes sent at a time; FastCGI's records hold no more */
 
 static char block[BLOCK];
+
+static long long now(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * 1000000000LL + time.tv_nsec;
+}
+
+static void nap(int ms)
+{
+    struct timespec time = {ms / 1000, ms % 1000 * 1000000L};
+
+    nanosleep(&time, NULL);
+}
 
 static int read_all(int fd, char *buffer, size_t length)
 {
@@ -64,6 +84,7 @@ static void serve_scgi(int fd)
     long long size, body;
     ssize_t got = recv(fd, head, sizeof head - 1, 0);
     char *pairs, *rest;
+    const char *query;
     size_t length;
     int reply_length;
 
@@ -83,7 +104,10 @@ static void serve_scgi(int fd)
             return;
         body -= got;
     }
-    size = atoll(value_of(pairs, length, "QUERY_STRING"));
+    query = value_of(pairs, length, "QUERY_STRING");
+    size = atoll(query);
+    if (strchr(query, '+') != NULL)
+        nap(atoi(strchr(query, '+') + 1));
     reply_length = snprintf(reply, sizeof reply,
                             "Status: 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %lld\r\n\r\n", size);
     if (size <= (long long)sizeof reply - reply_length) {
@@ -202,27 +226,50 @@ static void *work(void *context)
     return context;
 }
 
-int main(int argc, char **argv)
+static void note(const char *path, long long begin)
+{
+    char line[64], temporary[4096];
+    int length = snprintf(line, sizeof line, "%lld %lld\n", begin, now()), fd;
+
+    snprintf(temporary, sizeof temporary, "%s.new", path);
+    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    if (fd < 0 || write(fd, line, (size_t)length) != length || rename(temporary, path) < 0)
+        perror(path);
+}
+
+static int begin_listening(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (strcmp(path, "-") == 0)
+        return 0;
+    strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+    unlink(path);
+    listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    return bind(listener, (struct sockaddr *)&address, sizeof address) < 0 ? -1 : listen(listener, 511);
+}
+
+int main(int argc, char **argv)
+{
+    long long begin = now();
+    int threads = argc > 3 ? atoi(argv[3]) : 32;
     pthread_t thread;
 
-    if (argc != 3 || strlen(argv[2]) >= sizeof address.sun_path) {
-        fputs("usage: backend scgi|fastcgi SOCKET\n", stderr);
+    if (argc < 3) {
+        fputs("usage: backend scgi|fastcgi SOCKET [THREADS [MS [NOTES]]]\n", stderr);
         return 2;
     }
     serve = strcmp(argv[1], "scgi") == 0 ? serve_scgi : serve_fastcgi;
     memset(block, 'x', sizeof block);
-    strcpy(address.sun_path, argv[2]);
-    if (strcmp(argv[2], "-") != 0) {
-        unlink(argv[2]);
-        listener = socket(AF_UNIX, SOCK_STREAM, 0);
-        if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0 || listen(listener, 511) < 0) {
-            perror(argv[2]);
-            return 1;
-        }
+    if (argc > 4)
+        nap(atoi(argv[4]));
+    if (begin_listening(argv[2]) < 0) {
+        perror(argv[2]);
+        return 1;
     }
-    for (int i = 0; i < 31; i++)
+    if (argc > 5)
+        note(argv[5], begin);
+    while (--threads > 0)
         pthread_create(&thread, NULL, work, NULL);
     work(NULL);
 }

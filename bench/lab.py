@@ -43,9 +43,10 @@ class Lab:
         self.program = self.copy(self.build / "cgi/lazyscgi", "lazyscgi")
 
     def copy(self, file, name):
-        """A program, copied to where httpd's user gets at it."""
-        shutil.copy(file, self.root / name)
-        (self.root / name).chmod(0o755)
+        """A program, copied once to where httpd's user gets at it."""
+        if not (self.root / name).exists():
+            shutil.copy(file, self.root / name)
+            (self.root / name).chmod(0o755)
         return self.root / name
 
     def make_setting(self, name):
@@ -118,10 +119,10 @@ class Lab:
         httpd.give(path)
         return path
 
-    def app_file(self, path, program=None, more=""):
+    def app_file(self, path, program=None, server=None, options=""):
         """An app file whose server is a backend; with a program, it is the script as well."""
         mark = f"#!{program}\n" if program else ""
-        return self.script(path, f"{mark}start = exec {self.compile('backend', '-O2')} scgi \"$LAZYSCGI_SOCKET\"\n{more}")
+        return self.script(path, f"{mark}start = exec {server or self.compile('backend', '-O2')} scgi \"$LAZYSCGI_SOCKET\" {options}\n")
 
     def end(self):
         """End all, with what lazyscgi has started, and leave nothing."""
@@ -140,6 +141,12 @@ def cpu(pids):
     """Seconds of CPU that the threads of processes have used."""
     files = [file for pid in pids for file in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")]
     return sum(int(file.read_text().split()[0]) for file in files) / 1e9
+
+
+def cpu_with_children(pids):
+    """The same, with what their children have used that they have waited for: to the hundredth of a second."""
+    fields = [pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split() for pid in pids]
+    return cpu(pids) + sum(int(field) for words in fields for field in words[13:15]) / os.sysconf("SC_CLK_TCK")
 
 
 def family(pid):

@@ -13,6 +13,9 @@ BENCHES = {
     "cgi": "the CGI program by itself: time, CPU, page faults, memory, system calls",
     "builds": "the ways to build the CGI program: size, time",
     "stall": "behind httpd: requests that httpd holds up at their end; requests per second; zombies",
+    "cold": "cold start: what is added when requests wait for a server's start",
+    "bulk": "large bodies both ways: MB/s, CPU, memory",
+    "growth": "cost as headers, apps and slow requests grow in number",
     "module": "the module's hot path: requests per second, CPU, system calls",
 }
 

@@ -1,8 +1,9 @@
 /* The visitor of the benches: keep-alive connections, each with one GET under way, again and again.
  *
- *   visit CONNECTIONS SECONDS COUNT PORT PATH
+ *   visit CONNECTIONS SECONDS COUNT PORT PATH [HEADERS [PLACES]]
  *
- * It ends after SECONDS or after COUNT requests (0: no such limit).  Prints requests, failures (a status
+ * It ends after SECONDS or after COUNT requests (0: no such limit).  HEADERS more are sent.  A `*` in PATH is
+ * one after the other of the numbers below PLACES.  Prints requests, failures (a status
  * other than 200, or a connection that broke) and ns taken; then the us that each request took. */
 
 #include <arpa/inet.h>
@@ -27,8 +28,9 @@ struct visit {
 };
 
 static struct sockaddr_in address = {.sin_family = AF_INET};
-static char request[65536];
-static size_t request_length;
+static char after[1 << 18]; /* what follows the path, or its star */
+static const char *path;
+static int places = 1;
 static unsigned *taken;
 static size_t count, room, failures;
 static int poller;
@@ -57,10 +59,17 @@ static void dial(struct visit *visit)
 
 static void ask(struct visit *visit)
 {
+    static char request[sizeof after + 8192];
+    static int place;
+    int length = snprintf(request, sizeof request, "GET %.*s", (int)strcspn(path, "*"), path);
+
+    if (strchr(path, '*') != NULL)
+        length += snprintf(request + length, sizeof request - (size_t)length, "%d", place++ % places);
+    length += snprintf(request + length, sizeof request - (size_t)length, "%s", after);
     visit->have = 0;
     visit->in_body = visit->bad = 0;
     visit->sent = now();
-    if (send(visit->fd, request, request_length, MSG_NOSIGNAL) < 0)
+    if (send(visit->fd, request, (size_t)length, MSG_NOSIGNAL) < 0)
         visit->bad = 1;
 }
 
@@ -119,24 +128,36 @@ static int progress(struct visit *visit)
     return take(visit, end, (size_t)(visit->head + visit->have - end));
 }
 
+static void write_headers(int more)
+{
+    const char *star = strchr(path, '*');
+    int length = snprintf(after, sizeof after,
+        "%s HTTP/1.1\r\nHost: localhost\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0)\r\n"
+        "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\nAccept-Language: en\r\n"
+        "Cookie: session=0123456789abcdef0123456789abcdef\r\n", star == NULL ? "" : star + 1);
+
+    for (int i = 0; i < more; i++)
+        length += snprintf(after + length, sizeof after - (size_t)length, "X-Header-%d: of some length\r\n", i);
+    snprintf(after + length, sizeof after - (size_t)length, "\r\n");
+}
+
 int main(int argc, char **argv)
 {
-    int connections = argc == 6 ? atoi(argv[1]) : 0;
+    int connections = argc > 5 ? atoi(argv[1]) : 0;
     long long begin, until;
     size_t limit;
     struct visit *visits;
 
     if (connections < 1) {
-        fputs("usage: visit CONNECTIONS SECONDS COUNT PORT PATH\n", stderr);
+        fputs("usage: visit CONNECTIONS SECONDS COUNT PORT PATH [HEADERS [PLACES]]\n", stderr);
         return 2;
     }
     limit = strtoul(argv[3], NULL, 10);
     address.sin_port = htons((unsigned short)atoi(argv[4]));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    request_length = (size_t)snprintf(request, sizeof request,
-        "GET %s HTTP/1.1\r\nHost: localhost\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0)\r\n"
-        "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\nAccept-Language: en\r\n"
-        "Cookie: session=0123456789abcdef0123456789abcdef\r\n\r\n", argv[5]);
+    path = argv[5];
+    places = argc > 7 ? atoi(argv[7]) : 1;
+    write_headers(argc > 6 ? atoi(argv[6]) : 0);
     poller = epoll_create1(0);
     visits = calloc((size_t)connections, sizeof *visits);
     for (int i = 0; i < connections; i++)

@@ -6,9 +6,9 @@ import subprocess
 class Visit:
     """Requests over keep-alive connections."""
 
-    def __init__(self, lab, where, connections=1, seconds=0, count=0):
+    def __init__(self, lab, where, connections=1, seconds=0, count=0, headers=0, places=1):
         port, path = where
-        words = [lab.compile("visit", "-O2"), connections, seconds, count, port, path]
+        words = [lab.compile("visit", "-O2"), connections, seconds, count, port, path, headers, places]
         lines = subprocess.run(list(map(str, words)), stdout=subprocess.PIPE, text=True, check=True).stdout.split("\n")
         self.count, self.failures, taken = map(int, lines[0].split())
         self.seconds = taken / 1e9
