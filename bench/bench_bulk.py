@@ -14,7 +14,7 @@ from samples import Samples, interleaved
 from transfer import PIECE, download, measured, upload
 
 REFERENCE = "mod_proxy_scgi"
-METRICS = ["MB per s", "CPU s", "peak MiB"]
+METRICS = ["MB per s", "CPU s"]
 # scgi_request_buffering off would announce the bytes at hand as the whole body (nginx 1.22), so it spools bodies
 STREAMING = SCGI.replace("scgi_pass", "scgi_buffering off;\n    scgi_pass")
 
@@ -70,8 +70,9 @@ def run(lab, options, report):
             server, path, files = servers[name]
             measured(samples, name, size, server.pids(), files,
                      lambda: upload(server.at(path), size, file) if file else download(server.at(path), size))
-        report.table(f"bulk {title}", f"{size >> 20} MiB {title}, {rounds} rounds", samples, REFERENCE, METRICS)
+        report.table(f"bulk {title}", f"{size >> 20} MiB {title}, {rounds} rounds", samples, REFERENCE, METRICS, ["peak MiB"])
+        report.bars(f"bulk-{title}", f"{size >> 20} MiB {title}", samples, "MB per s")
         samples = Samples()
         for name in interleaved(programs, rounds):
             direct(samples, name, programs[name], size, file)
-        report.table(f"bulk {title}, program", f"{size >> 20} MiB {title}, the CGI program by itself", samples, "cgi-fcgi", METRICS[:2])
+        report.table(f"bulk {title}, program", f"{size >> 20} MiB {title}, the CGI program by itself", samples, "cgi-fcgi", METRICS)

@@ -17,23 +17,23 @@ class Runner:
     def __init__(self, lab):
         self.program = lab.compile("runner", "-O2")
 
-    def run(self, words, before=()):
+    def run(self, words, before=(), variables=()):
         """Run a program, which is its own script, and give what is printed."""
         words = list(map(str, words))
-        return subprocess.run([*map(str, before), *words], env={**VARIABLES, "SCRIPT_FILENAME": words[0]}, stdin=subprocess.DEVNULL,
+        return subprocess.run([*map(str, before), *words], env={**VARIABLES, **dict(variables), "SCRIPT_FILENAME": words[0]}, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, text=True, check=True, user=httpd.user().pw_name if httpd.ROOT else None).stdout
 
     def warm_up(self, words):
         """Have the server started that a program may want: by nobody who would wait for its end, as the runner does."""
         assert self.run(words).replace("\n", "") == reply().replace("\r\n", ""), f"{words}: another reply"
 
-    def lines(self, count, words):
+    def lines(self, count, words, variables=()):
         """What the runner says about so many requests to a program."""
-        return [list(map(int, line.split())) for line in self.run(words, [self.program, count]).splitlines()]
+        return [list(map(int, line.split())) for line in self.run(words, [self.program, count], variables).splitlines()]
 
-    def turn(self, samples, name, words):
+    def turn(self, samples, name, words, variables=()):
         """One turn of a candidate."""
-        lines = self.lines(TURN, words)
+        lines = self.lines(TURN, words, variables)
         wall, cpu, minor, major, size = map(statistics.median, zip(*lines))
         assert size == len(reply()), f"{name}: {size} bytes of {len(reply())}"
         samples.add(name, wall_us=wall / 1000, quick_tenth_us=sorted(line[0] for line in lines)[TURN // 10] / 1000,
@@ -81,6 +81,7 @@ def run(lab, options, report):
     for name in candidates:
         runner.memory(samples, name, candidates[name])
     report.table("cgi", f"One request to a CGI program, {TURN} a turn", samples, FLOOR, METRICS)
+    report.bars("cgi", "One request to a CGI program", samples, "wall us")
     report.table("cgi", "Memory at its end", samples, None, ["resident KiB", "private KiB"])
     calls = subprocess.run([HERE / "syscalls", lab.program], stdout=subprocess.PIPE, text=True, check=True).stdout
     report.say("\nSystem calls of one request to lazyscgi\n" + "".join(f"  {line}\n" for line in calls.splitlines()))

@@ -75,6 +75,7 @@ def sh_floor(lab, samples):
 def run(lab, options, report):
     """A table for each number of requests that wait."""
     apache = Apache(lab, "event-large", ["cgid", "lazyscgi", "mime"], "TypesConfig /dev/null\n" + PLACES)
+    curves = {}
     for count in COUNTS[:3] if options.quick else COUNTS:
         samples = Samples()
         candidates = {
@@ -88,3 +89,7 @@ def run(lab, options, report):
                 sh_floor(lab, samples)
         report.table(f"cold {count}", f"{count} requests wait for a start (server listens after {candidates['CGI program'].delay} ms)",
                      samples, None, METRICS)
+        for name in candidates:
+            curves.setdefault(f"{name}, cold", {})[count] = samples.get("CPU us", name)
+            curves.setdefault(f"{name}, warm", {})[count] = samples.get("warm CPU us", name)
+    report.lines("cold-cpu", "CPU of a request that waits for a start, and of one that doesn't", "requests at once", "us per request", curves)

@@ -105,7 +105,9 @@ def run(lab, options, report):
         title = f"{SMALL} bytes, {connections} connections, turns of {options.seconds} s"
         report.table(f"module {connections}", title, samples, REFERENCE, ["requests per second", "CPU us"])
         report.table(f"module {connections}", title, samples, "nginx scgi_pass", ["requests per second"])
-        report.table(f"module {connections}", "CPU", samples, REFERENCE, ["CPU us"], FLOOR)
+        report.table(f"module {connections}", "CPU", samples, REFERENCE, ["CPU us"], floor=FLOOR)
+        report.bars(f"module-{connections}", title, samples, "requests per second")
+        report.bars(f"module-{connections}-cpu", title, samples, "CPU us")
     for name in PATHS:
         names, calls = system_calls(lab, f"{PATHS[name]}?{SMALL}")
         report.say(f"\nSystem calls of one request to {name}: {sum(names.values()):.1f}")

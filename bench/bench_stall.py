@@ -4,7 +4,7 @@ from bench_cgi import FLOOR, programs
 from visit import Visit
 from lab import SMALL
 from nginx import Nginx
-from process import all_pids, stat, wait_until
+from process import all_pids, stat
 from samples import Samples, interleaved
 
 STALL = 9000  # us beyond the rest
@@ -53,10 +53,8 @@ def comm(pid):
 def start_fcgiwrap(lab):
     """fcgiwrap, which runs CGI programs for nginx."""
     path = lab.root / "fcgiwrap.sock"
-    process = lab.start("fcgiwrap", "-c", "8", "-s", f"unix:{path}")
-    wait_until(lambda: lab.answers(path), what="fcgiwrap")
-    path.chmod(0o777)
-    return process
+    lab.start("fcgiwrap", "-c", "8", "-s", f"unix:{path}")
+    lab.wait_for(path)
 
 
 def run(lab, options, report):
@@ -94,6 +92,7 @@ def stalls(lab, options, report, candidates):
                     stalls_percent=100 * held / visit.count)
     report.table("stall", f"One connection, {TURN} requests a turn; a stall is {STALL // 1000} ms beyond the rest", samples, None,
                  ["median ms", "mean ms", "stalls percent"])
+    report.bars("stall", "One connection, one request after the other", samples, "stalls percent")
     report.say("  of all requests stalled: " + ", ".join(f"{name} {100 * held / of:.2f} %" for name, (held, of) in counts.items()))
 
 

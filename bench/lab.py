@@ -89,14 +89,16 @@ class Lab:
         if kind not in self.sockets:
             self.sockets[kind] = self.root / f"{kind}.sock"
             self.start(self.compile("backend", "-O2"), kind, self.sockets[kind])
-            wait_until(lambda: self.answers(self.sockets[kind]), what="the backend")
-            self.sockets[kind].chmod(0o777)
+            self.wait_for(self.sockets[kind])
         return self.sockets[kind]
 
-    def answers(self, path):
-        """Whether somebody listens at a Unix socket."""
-        with socket.socket(socket.AF_UNIX) as sock:
-            return sock.connect_ex(str(path)) == 0
+    def wait_for(self, path):
+        """Wait until somebody listens at a Unix socket, and open it to all."""
+        def listens():
+            with socket.socket(socket.AF_UNIX) as sock:
+                return sock.connect_ex(str(path)) == 0
+        wait_until(listens, what=f"a server at {path}")
+        path.chmod(0o777)
 
     def folder(self, name):
         """A folder of httpd's user."""

@@ -5,6 +5,7 @@ import platform
 import re
 import statistics
 
+import plot
 from samples import quartiles
 
 
@@ -38,30 +39,42 @@ class Report:
 
     def __init__(self, folder):
         self.folder = folder
-        self.lines, self.results = [], {"machine": machine(), "load": os.getloadavg()}
+        self.said, self.results = [], {"machine": machine(), "load": os.getloadavg()}
         folder.mkdir(parents=True, exist_ok=True)
 
     def say(self, text=""):
         """A line, or several."""
         print(text, flush=True)
-        self.lines.append(text)
+        self.said.append(text)
 
-    def table(self, name, title, samples, reference, metrics, floor=None):
-        """Medians, each with its ratio to the reference, if any (beyond the floor, likewise); keeps the numbers."""
-        rows = [["", *(cell for metric in metrics for cell in (metric, f"/ {reference}")[:2 if reference else 1])]]
+    def table(self, name, title, samples, reference, metrics, plain=(), floor=None):
+        """Medians, each with its ratio to the reference, if any (beyond the floor, likewise), then the plain ones."""
+        rows = [["", *(cell for metric in metrics for cell in (metric, f"/ {reference}")[:2 if reference else 1]), *plain]]
         for candidate in samples.candidates():
             row = [candidate]
             for metric in metrics:
                 row.append(shown(samples.median(metric, candidate)))
                 if reference:
                     row.append(ratio(samples.ratios(metric, candidate, reference, floor)))
-            rows.append(row)
+            rows.append(row + [shown(samples.median(metric, candidate)) for metric in plain])
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         self.say(f"\n{title}" + (f"; ratios of what is beyond {floor}" if floor else ""))
         for row in rows:
             self.say("  " + "  ".join(cell.ljust(width) if column == 0 else cell.rjust(width)
                                       for column, (cell, width) in enumerate(zip(row, widths))))
         self.keep(name, samples.values)
+
+    def bars(self, name, title, samples, metric):
+        """A plot of one metric."""
+        plot.bars(self.folder / f"{name}.svg", title, samples, metric)
+
+    def lines(self, name, title, across, up, curves):
+        """A plot of curves, and their medians as a table."""
+        self.say(f"\n{title}: {up}, by {across}")
+        for curve, points in curves.items():
+            self.say(f"  {curve:28}" + "".join(f"  {x:>5}: {shown(statistics.median(values)):>5}" for x, values in sorted(points.items())))
+        plot.lines(self.folder / f"{name}.svg", title, across, up, curves)
+        self.keep(name, curves)
 
     def keep(self, name, numbers):
         """Numbers for results.json."""
@@ -70,5 +83,5 @@ class Report:
 
     def write(self):
         """Write what there is so far."""
-        (self.folder / "report.txt").write_text("\n".join(self.lines) + "\n")
+        (self.folder / "report.txt").write_text("\n".join(self.said) + "\n")
         (self.folder / "results.json").write_text(json.dumps(self.results, indent=1) + "\n")

@@ -23,7 +23,7 @@ struct visit {
     long long sent;  /* when */
     size_t have;     /* bytes of the head */
     long long left;  /* of the body; -1: chunked */
-    int in_body, bad;
+    int in_body, bad, is_reused;
     char head[16384];
 };
 
@@ -179,7 +179,12 @@ int main(int argc, char **argv)
                 close(visit->fd);
                 dial(visit);
             }
-            if (result != 0) {
+            if (result < 0 && visit->is_reused && visit->have == 0) {
+                /* the server has closed an idle connection just as we asked: it has seen nothing (RFC 9112, 9.3.1) */
+                visit->is_reused = 0;
+                ask(visit);
+            } else if (result != 0) {
+                visit->is_reused = result > 0;
                 finish(visit);
                 ask(visit);
             }
