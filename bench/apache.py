@@ -39,9 +39,9 @@ MPM = {
 
 
 class Apache:
-    """One running httpd; one process only, if it is to be single."""
+    """One running httpd; one process only, if it is to be single; run by what comes before it."""
 
-    def __init__(self, lab, mpm, modules, places, build=None, single=False):
+    def __init__(self, lab, mpm, modules, places, build=None, single=False, before=()):
         self.folder = lab.new_folder(f"httpd-{mpm}")
         self.port = httpd.free_port()
         folder = httpd.modules_folder()
@@ -53,7 +53,7 @@ class Apache:
             user=f"User {httpd.user().pw_name}\nGroup #{httpd.user().pw_gid}" if httpd.ROOT else "")
         (self.folder / "httpd.conf").write_text(text)
         lab.folder("www")
-        self.process = lab.start(httpd.program(), "-f", self.folder / "httpd.conf", "-X" if single else "-DFOREGROUND")
+        self.process = lab.start(*before, httpd.program(), "-f", self.folder / "httpd.conf", "-X" if single else "-DFOREGROUND")
         wait_until(lambda: answers(self), what=f"httpd, see {self.folder}/error.log")
 
     def at(self, path):

@@ -24,7 +24,7 @@ def candidates(lab):
     bench_module.prepare(lab)
     files = bench_stall.scripts(lab)
     server = Apache(lab, "event", bench_module.MODULES, bench_module.PLACES)
-    cgid = Apache(lab, "event", ["cgid"], bench_stall.PLACES.format(extra='ScriptSock "{folder}/cgid.sock"'))
+    cgid = Apache(lab, "event", ["cgid"], bench_stall.places_for("cgid"))
     return {
         REFERENCE: (server, "/proxy_scgi/", []), "mod_lazyscgi": (server, "/app/", []), "mod_proxy_fcgi": (server, "/proxy_fcgi/", []),
         "mod_fcgid": (server, "/fcgid/app", []), "nginx scgi_pass": (Nginx(lab, STREAMING), "/scgi/", []),

@@ -72,8 +72,9 @@ def run(lab, options, report):
         "lazyscgi, copied": [installed(lab, lab.program, "copied")],
         "cgi-fcgi": ["/usr/bin/cgi-fcgi", "-bind", "-connect", lab.backend("fastcgi")],
     }
-    if lab.other:
-        candidates["the other build"] = [lab.app_file(lab.folder("apps") / "other.cgi", lab.copy(lab.other / "cgi/lazyscgi", "other"))]
+    for other in lab.others:
+        program = lab.copy(other / "cgi/lazyscgi", other.name)
+        candidates[f"lazyscgi of {other.name}"] = [lab.app_file(lab.folder("apps") / f"{other.name}.cgi", program)]
     for words in candidates.values():
         runner.warm_up(words)
     for name in interleaved(candidates, options.rounds * 2):

@@ -62,8 +62,8 @@ def servers(lab):
     apache, nginx = Apache(lab, "event", MODULES, PLACES), Nginx(lab, SCGI)
     paths = {**PATHS, "static file": "/small", "mod_proxy_fcgi": "/proxy_fcgi/", "mod_fcgid": "/fcgid/app"}
     found = {**{name: (apache, f"{path}?{SMALL}") for name, path in paths.items()}, "nginx scgi_pass": (nginx, f"/scgi/?{SMALL}")}
-    if lab.other:
-        found["the other build"] = (Apache(lab, "event", MODULES, PLACES, build=lab.other), f"{PATHS['mod_lazyscgi']}?{SMALL}")
+    for other in lab.others:
+        found[f"mod_lazyscgi of {other.name}"] = (Apache(lab, "event", MODULES, PLACES, build=other), f"{PATHS['mod_lazyscgi']}?{SMALL}")
     return found
 
 

@@ -34,8 +34,8 @@ def reply(size=SMALL):
 class Lab:
     """The folder of one run."""
 
-    def __init__(self, build, other=None):
-        self.build, self.other = pathlib.Path(build).resolve(), other and pathlib.Path(other).resolve()
+    def __init__(self, build, others=()):
+        self.build, self.others = pathlib.Path(build).resolve(), [pathlib.Path(other).resolve() for other in others]
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="lazyscgi-bench-"))
         self.root.chmod(0o755)
         self.processes, self.folders = [], 0

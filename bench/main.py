@@ -2,6 +2,7 @@
 import argparse
 import importlib
 import pathlib
+import signal
 import sys
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "tests/e2e"))
@@ -29,7 +30,8 @@ def arguments():
     parser.add_argument("--quick", action="store_true", help="few rounds: does it work, and roughly what does it say?")
     parser.add_argument("--rounds", type=int, help="how often each candidate's turn comes")
     parser.add_argument("--seconds", type=float, help="how long a turn takes, where it takes a time")
-    parser.add_argument("--beside", metavar="BUILD", help="another build of lazyscgi, to compare with (benches cgi and module)")
+    parser.add_argument("--beside", metavar="BUILD", action="append", default=[],
+                        help="another build of lazyscgi, to compare with (benches cgi and module); several are possible")
     parser.add_argument("--out", type=pathlib.Path, help="folder for report, numbers and plots")
     options = parser.parse_args()
     wrong = [name for name in options.names if name not in BENCHES]
@@ -43,6 +45,7 @@ def arguments():
 def main():
     """Run what was asked for."""
     options = arguments()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the lab is cleared away
     report = Report(options.out or pathlib.Path(options.build) / "bench")
     report.say(f"{report.results['machine']}; {options.rounds} rounds; medians, ratios with their quartiles")
     lab = Lab(options.build, options.beside)
