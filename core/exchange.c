@@ -262,13 +262,14 @@ static ssize_t receive(struct lazy_exchange *exchange, char *buffer, size_t size
         exchange->received = true;
         exchange->drained = exchange->hung_up && (size_t)got < size;
     }
+    exchange->refused |= got == 0; /* who has closed takes no more either */
     if (got >= 0)
         return got;
     if (errno == EAGAIN || errno == EINTR)
         return LAZY_EXCHANGE_LATER;
     /* a server that closes with some of the body unread resets the connection: the reply's end as far
      * as anybody can tell */
-    exchange->reset = true;
+    exchange->reset = exchange->refused = true;
     return 0;
 }
 

@@ -134,10 +134,12 @@ def do_sink(request, body=None):
 
 
 def do_source(request):
-    """Send n bytes of the pattern."""
+    """Send n bytes of the pattern, and note it if `note` is given."""
     request.reply()
     for block in blocks(request.option("n", 0)):
         request.send(block)
+    if "note" in request.query:
+        request.server.folder.append("notes", "sent")
 
 
 def do_sse(request):

@@ -250,6 +250,16 @@ def test_who_sends_before_he_reads(one, site, size):
     assert len(body) == size and hashlib.sha256(body).hexdigest() == digest(size)
 
 
+def test_reply_before_the_visitor_reads(one, site):
+    """Of a long reply that ended before its body was sent, to a visitor who did not read, nothing is lost."""
+    size = 20_000_000
+    with socket.create_connection(("127.0.0.1", site.httpd.port), timeout=40) as sock:
+        sock.sendall(f"POST /one/source?n={size}&note=1 HTTP/1.0\r\nContent-Length: 1000000\r\n\r\nonly so much".encode())
+        one.wait_note("sent")
+        reply = b"".join(iter(lambda: sock.recv(1 << 20), b""))
+    assert len(reply.partition(b"\r\n\r\n")[2]) == size
+
+
 def test_early_reply(one, site):
     """What the server says before it has the body reaches the visitor before he has sent it."""
     with socket.create_connection(("127.0.0.1", site.httpd.port), timeout=40) as sock:
