@@ -50,6 +50,20 @@ def raw(port, data):
         return b"".join(iter(lambda: sock.recv(1 << 16), b""))
 
 
+def reply_of(sock):
+    """The unread reply that comes over a connection."""
+    response = http.client.HTTPResponse(sock)
+    response.begin()
+    return response
+
+
+def visit_raw(port, data):
+    """Send bytes and return the reply."""
+    with socket.create_connection(("127.0.0.1", port), timeout=40) as sock:
+        sock.sendall(data)
+        return Reply(reply_of(sock))
+
+
 class Later(threading.Thread):
     """A visit that goes on meanwhile; `reply` waits for it."""
 

@@ -1,6 +1,5 @@
 """Slow visitors and slow servers, at each end of each way: nothing is lost, and nothing is taken for silence."""
 import hashlib
-import http.client
 import socket
 import time
 from urllib.parse import quote
@@ -8,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from app import vars_of
-from client import asking, visit
+from client import asking, reply_of, visit
 from server import STEP, blocks, digest
 
 BIG = 4 << 20  # more than sockets hold on the way
@@ -42,13 +41,6 @@ def connect(app, room=None):
     sock.settimeout(40)
     sock.connect(("127.0.0.1", app.httpd.port))
     return sock
-
-
-def reply_of(sock):
-    """The reply that comes over a connection."""
-    response = http.client.HTTPResponse(sock)
-    response.begin()
-    return response
 
 
 def test_slow_head(app):
