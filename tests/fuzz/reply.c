@@ -112,7 +112,8 @@ static void check_piece(const uint8_t *data, size_t come, size_t size, enum lazy
 }
 
 /* Nor does it matter what was looked at before. */
-static void check_pieces(const uint8_t *data, size_t size, size_t step, enum lazy_reply verdict)
+static void check_pieces(const uint8_t *data, size_t size, size_t step, enum lazy_reply verdict,
+                         const char *result)
 {
     enum lazy_reply so_far = LAZY_REPLY_MORE;
     char *bytes = fuzz_bytes(data, size);
@@ -123,6 +124,7 @@ static void check_pieces(const uint8_t *data, size_t size, size_t step, enum laz
 
         if (come % step == 0 || come == size)
             so_far = lazy_reply_head(bytes, &length, &good);
+        FUZZ_HOLDS(so_far != LAZY_REPLY_HEAD || memcmp(bytes, result, length) == 0);
     }
     FUZZ_HOLDS(so_far == verdict);
     free(bytes);
@@ -141,7 +143,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     for (size_t come = 0; come < size; come += step)
         check_piece(data, come, size, verdict, result, length);
-    check_pieces(data, size, step, verdict);
+    check_pieces(data, size, step, verdict, result);
     free(result);
     return 0;
 }
