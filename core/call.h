@@ -75,6 +75,11 @@ static inline int lazy_call_setrlimit(int resource, const struct rlimit *limit)
     return (int)syscall(SYS_prlimit64, 0, resource, limit, NULL);
 }
 
+static inline int lazy_call_lock(int fd, int command, struct flock *lock)
+{
+    return (int)syscall(SYS_fcntl, fd, command, lock);
+}
+
 static inline bool lazy_call_getcwd(char *path, size_t size)
 {
     return syscall(SYS_getcwd, path, size) > 0;
@@ -91,6 +96,7 @@ static inline bool lazy_call_getcwd(char *path, size_t size)
 #define lazy_call_default(number) signal(number, SIG_DFL)
 #define lazy_call_getrlimit(resource, limit) getrlimit(resource, limit)
 #define lazy_call_setrlimit(resource, limit) setrlimit(resource, limit)
+#define lazy_call_lock(fd, command, lock) fcntl(fd, command, lock)
 #define lazy_call_getcwd(path, size) (getcwd(path, size) != NULL)
 #endif
 

@@ -5,14 +5,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The lock counts only while its file can be found under its name: somebody may have deleted it, and
- * others would lock the next one. */
-static bool is_current(int folder, const char *name, int fd)
+bool lazy_lock_is_current(int folder, const char *name, int fd)
 {
     struct stat held, named;
 
@@ -30,7 +27,7 @@ enum lazy_lock lazy_lock_take(int folder, const char *name, int *fd, struct lazy
         if (*fd < 0)
             break;
         if (flock(*fd, LOCK_EX | LOCK_NB) == 0) {
-            if (is_current(folder, name, *fd))
+            if (lazy_lock_is_current(folder, name, *fd))
                 return LAZY_LOCK_TAKEN;
         } else if (errno == EWOULDBLOCK) {
             close(*fd);

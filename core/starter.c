@@ -5,6 +5,7 @@
 #include "due.h"
 #include "hang.h"
 #include "lock.h"
+#include "mark.h"
 #include "spawn.h"
 #include "stop.h"
 #include "text.h"
@@ -12,9 +13,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define MARK_STEP_MS 20
 
 void lazy_names_set(struct lazy_names *names, const struct lazy_app *app)
 {
@@ -150,11 +154,9 @@ static void start_command(struct lazy_starter *starter)
 {
     const struct lazy_app *app = starter->app;
     struct lazy_state *state = &starter->state;
-    int log;
+    int log = lazy_spawn_log(app);
     pid_t child;
 
-    lazy_stop_rest(app, state);
-    log = lazy_spawn_log(app);
     *state = (struct lazy_state){.outcome = LAZY_STATE_STARTING, .started = lazy_clock_wall(),
                                  .exit_status = -1, .failures = state->failures};
     set_stamp(starter);
@@ -219,13 +221,41 @@ static bool stop_server(struct lazy_starter *starter)
     return false;
 }
 
+/* False: there is no start to be made. */
+static bool make_way(struct lazy_starter *starter)
+{
+    if (starter->restart)
+        return stop_server(starter);
+    if (starter->state.outcome == LAZY_STATE_STARTING && go_on(starter))
+        return false;
+    lazy_stop_rest(starter->app, &starter->state);
+    return true;
+}
+
+/* A start was decided on under the lock, whose file may have been deleted since, or even before. With the
+ * mark as well we can't be one of two: either our lock is gone, or whoever has the next one sees our mark,
+ * waits for our end, and finds what we have done. False: whoever sent us has to look again. */
+static bool is_still_due(struct lazy_starter *starter)
+{
+    int mark = lazy_mark_set(starter->app->file); /* until we end */
+    bool is_current, has_waited = false;
+
+    while ((is_current = lazy_lock_is_current(starter->folder, starter->names->lock, starter->lock)) &&
+           lazy_mark_is_shared(mark)) {
+        has_waited = true;
+        poll(NULL, 0, MARK_STEP_MS);
+    }
+    lazy_state_read(starter->folder, starter->names->state, &starter->state);
+    return is_current && !has_waited &&
+           (starter->restart || !lazy_address_listens(&starter->app->address, NULL));
+}
+
 static void run(void *context)
 {
     struct lazy_starter *starter = context;
 
     lazy_hang_end(starter->app);
-    if (starter->restart ? stop_server(starter)
-                         : starter->state.outcome != LAZY_STATE_STARTING || !go_on(starter))
+    if (is_still_due(starter) && make_way(starter))
         start_command(starter);
     lazy_lock_release(starter->lock); /* before the bell rings at our end */
 }

@@ -2,6 +2,7 @@
 
 #include "core/folder.h"
 #include "core/lock.h"
+#include "core/mark.h"
 #include "core/starter.h"
 
 #include <errno.h>
@@ -22,6 +23,9 @@ static struct lazy_app *app;
 static struct lazy_names names;
 static struct lazy_error heard;
 static int folder, link_end, descriptors;
+
+/* What happens between the decision and the starter. */
+static void (*meanwhile)(void);
 
 /* Who is killed when the start command's process records itself; that process inherits this. */
 static struct {
@@ -60,6 +64,7 @@ static void begin(void)
     descriptors = unit_descriptors();
     folder = link_end = -1;
     killed.starter = false;
+    meanwhile = NULL;
 }
 
 static void open_folder(void)
@@ -91,6 +96,8 @@ static void start(int restart)
     lazy_state_read(folder, names.state, &starter.state);
     starter.folder = folder;
     starter.link = ends[1];
+    if (meanwhile != NULL)
+        meanwhile();
     ck_assert_int_eq(lazy_starter_spawn(&starter), 0);
     close(ends[1]);
     if (link_end >= 0)
@@ -419,6 +426,76 @@ START_TEST(a_restart_stops_the_old_one_first)
 }
 END_TEST
 
+/* Its socket was deleted, so that nobody listens any more; or its starter was killed as it stopped it. */
+START_TEST(nothing_runs_beside_what_is_left)
+{
+    struct lazy_state before, after;
+
+    use_command("exec sleep 30");
+    start(0);
+    await_go();
+    meet_server();
+    before = ended();
+    if (_i == 1) {
+        before.outcome = LAZY_STATE_STOPPING;
+        put_state(&before);
+    }
+    start(0);
+    hear_begin();
+    await_go();
+    ck_assert(!lazy_process_alive(&before.command));
+    meet_server();
+    after = ended();
+    ck_assert(lazy_process_alive(&after.command));
+}
+END_TEST
+
+static void delete_lock(void)
+{
+    ck_assert_int_eq(unlinkat(folder, names.lock, 0), 0);
+}
+
+static int listener;
+
+static void come_up(void)
+{
+    listener = unit_listen(app->socket, 8);
+}
+
+static void (*const changes[])(void) = {delete_lock, come_up};
+
+/* What the leader has seen is true no more. */
+START_TEST(a_start_that_is_not_due_any_more)
+{
+    app = unit_app("start = echo x >>starts");
+    meanwhile = changes[_i];
+    start(0);
+    ck_assert(!hear());
+    ck_assert_int_eq(ended().outcome, LAZY_STATE_NONE);
+    ck_assert_str_eq(unit_read("starts"), "");
+    if (meanwhile == come_up)
+        close(listener);
+}
+END_TEST
+
+/* The other has an earlier lock, whose file was deleted. */
+START_TEST(a_starter_waits_for_another)
+{
+    int mark;
+
+    app = unit_app("start = echo x >>starts");
+    mark = lazy_mark_set(app->file);
+    start(0);
+    unit_wait(lazy_mark_is_shared(mark));
+    usleep(200 * 1000); /* time for what must not happen */
+    ck_assert(!is_lock_free());
+    close(mark);
+    ck_assert(!hear());
+    ck_assert_int_eq(ended().outcome, LAZY_STATE_NONE);
+    ck_assert_str_eq(unit_read("starts"), "");
+}
+END_TEST
+
 /* Nobody is known who could be stopped: that is said once, and the server stays as it is. */
 START_TEST(what_can_not_be_stopped_is_kept)
 {
@@ -499,7 +576,7 @@ START_TEST(nothing_of_a_request_is_passed_on)
     expect_environment(pid, expected);
     unit_wait(descriptors_of(pid) == 3); /* the shell had one more while it wrote to `go` */
     ck_assert_int_eq(getsid(pid), pid);
-    ck_assert_int_eq(descriptors_of(parent_of(pid)), 7); /* 0 to 2, folder, lock, link, bell */
+    ck_assert_int_eq(descriptors_of(parent_of(pid)), 8); /* 0 to 2, folder, lock, link, bell, mark */
     ck_assert_int_ne(getsid(parent_of(pid)), getsid(0));
     meet_server();
 }
@@ -543,6 +620,9 @@ Suite *starter_suite(void)
     tcase_add_test(tcase, a_successor_watches_the_same_start);
     tcase_add_test(tcase, a_successor_of_a_failed_start_starts_anew);
     tcase_add_test(tcase, a_restart_stops_the_old_one_first);
+    tcase_add_loop_test(tcase, nothing_runs_beside_what_is_left, 0, 2);
+    tcase_add_loop_test(tcase, a_start_that_is_not_due_any_more, 0, COUNT(changes));
+    tcase_add_test(tcase, a_starter_waits_for_another);
     tcase_add_test(tcase, what_can_not_be_stopped_is_kept);
     tcase_add_test(tcase, nothing_of_a_request_is_passed_on);
     tcase_add_test(tcase, names_and_sentences);

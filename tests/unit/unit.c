@@ -10,9 +10,9 @@ int main(void)
     Suite *(*const suites[])(void) = {
         address_suite, app_suite, attempt_suite, bell_suite, clock_suite, deadline_suite, due_suite,
         error_suite, exchange_suite, folder_suite, front_suite, hang_suite, leader_suite,
-        lines_suite, lock_suite, memo_suite, page_suite, process_suite, reply_suite, request_suite,
-        restart_suite, server_suite, settings_suite, spawn_suite, spool_suite, starter_suite,
-        state_suite, stop_suite, text_suite, value_suite, variables_suite, watch_suite,
+        lines_suite, lock_suite, mark_suite, memo_suite, page_suite, process_suite, reply_suite,
+        request_suite, restart_suite, server_suite, settings_suite, spawn_suite, spool_suite,
+        starter_suite, state_suite, stop_suite, text_suite, value_suite, variables_suite, watch_suite,
     };
     SRunner *runner = srunner_create(NULL);
     int failed;

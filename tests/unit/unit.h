@@ -60,6 +60,7 @@ Suite *leader_suite(void);
 Suite *lines_suite(void);
 Suite *lock_suite(void);
 Suite *memo_suite(void);
+Suite *mark_suite(void);
 Suite *page_suite(void);
 Suite *process_suite(void);
 Suite *reply_suite(void);
