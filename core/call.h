@@ -80,6 +80,11 @@ static inline int lazy_call_lock(int fd, int command, struct flock *lock)
     return (int)syscall(SYS_fcntl, fd, command, lock);
 }
 
+static inline int lazy_call_times(int folder, const char *path, const struct timespec *times, int flags)
+{
+    return (int)syscall(SYS_utimensat, folder, path, times, flags);
+}
+
 static inline bool lazy_call_getcwd(char *path, size_t size)
 {
     return syscall(SYS_getcwd, path, size) > 0;
@@ -97,6 +102,7 @@ static inline bool lazy_call_getcwd(char *path, size_t size)
 #define lazy_call_getrlimit(resource, limit) getrlimit(resource, limit)
 #define lazy_call_setrlimit(resource, limit) setrlimit(resource, limit)
 #define lazy_call_lock(fd, command, lock) fcntl(fd, command, lock)
+#define lazy_call_times(folder, path, times, flags) utimensat(folder, path, times, flags)
 #define lazy_call_getcwd(path, size) (getcwd(path, size) != NULL)
 #endif
 

@@ -1,6 +1,7 @@
 #include "starter.h"
 
 #include "bell.h"
+#include "call.h"
 #include "clock.h"
 #include "due.h"
 #include "hang.h"
@@ -71,7 +72,7 @@ static int write_state(struct lazy_starter *starter)
                          starter->app->file, &starter->state) < 0)
         return -1;
     if (outcome == LAZY_STATE_STARTING || outcome == LAZY_STATE_UP)
-        utimensat(starter->folder, starter->names->state, times, AT_SYMLINK_NOFOLLOW);
+        lazy_call_times(starter->folder, starter->names->state, times, AT_SYMLINK_NOFOLLOW);
     return 0;
 }
 
