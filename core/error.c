@@ -41,13 +41,15 @@ const struct lazy_failure_entry *lazy_failure_entry(enum lazy_failure failure)
 /* strerror(3) takes locks in some libraries, which a process forked from a thread must not touch; and
  * in a small static program its table is larger than all of ours. */
 static const struct {
-    int errnum;
-    char meaning[28];
+    short errnum;
+    char meaning[26];
 } causes[] = {
     {EACCES, "Permission denied"},
     {EAGAIN, "Resource unavailable"},
     {EDQUOT, "Disk quota exceeded"},
     {EIO, "Input/output error"},
+    {EISDIR, "A folder is there"},
+    {ELOOP, "A link is there"},
     {EMFILE, "Too many open files"},
     {ENAMETOOLONG, "File name too long"},
     {ENETUNREACH, "Network is unreachable"},
