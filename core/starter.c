@@ -208,10 +208,8 @@ static bool stop_server(struct lazy_starter *starter)
     if (record(starter) < 0)
         return false;
     lazy_stop_server(app, state);
-    if (!lazy_address_listens(&app->address, NULL)) {
-        state->outcome = LAZY_STATE_NONE;
+    if (!lazy_address_listens(&app->address, NULL))
         return true;
-    }
     state->outcome = LAZY_STATE_UP;
     set_stamp(starter);
     record(starter);
