@@ -42,14 +42,19 @@ int lazy_starter_failure(const struct lazy_app *app, const struct lazy_state *st
     return -1;
 }
 
-/* Without a leader the owner finds it in the log. */
+/* Without a leader the owner finds it in the log. A leader that can't be told must not go on waiting for
+ * it: without us it looks for itself. */
 static void tell_leader(struct lazy_starter *starter, const struct lazy_error *message)
 {
     int log;
 
     if (starter->link >= 0) {
-        send(starter->link, message, sizeof *message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    } else if (message->sentence[0] != '\0' && (log = lazy_spawn_log(starter->app)) >= 0) {
+        if (send(starter->link, message, sizeof *message, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+            return;
+        close(starter->link);
+        starter->link = -1;
+    }
+    if (message->sentence[0] != '\0' && (log = lazy_spawn_log(starter->app)) >= 0) {
         lazy_spawn_note(log, message->sentence);
         close(log);
     }
