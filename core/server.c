@@ -60,6 +60,13 @@ static bool is_restart_due_now(struct lazy_attempt *attempt)
     return false;
 }
 
+static enum lazy_progress no_process(struct lazy_attempt *attempt)
+{
+    lazy_error_set(attempt->error, LAZY_START, errno, "no process can be made for the starter");
+    attempt->error->retry_after = 1;
+    return LAZY_ATTEMPT_FAILED;
+}
+
 static enum lazy_progress begin_start(struct lazy_attempt *attempt, struct lazy_starter *starter)
 {
     enum lazy_progress progress;
@@ -67,9 +74,9 @@ static enum lazy_progress begin_start(struct lazy_attempt *attempt, struct lazy_
 
     lazy_attempt_drop(attempt); /* a server that is told to stop would wait for us */
     if (lazy_call_socketpair(SOCK_STREAM | SOCK_CLOEXEC, link) < 0) {
-        lazy_error_set(attempt->error, LAZY_START, errno, "no process can be made for the starter");
+        progress = no_process(attempt);
         lazy_lock_release(starter->lock);
-        return LAZY_ATTEMPT_FAILED;
+        return progress;
     }
     starter->link = link[1];
     if (lazy_starter_spawn(starter) == 0) {
@@ -78,10 +85,8 @@ static enum lazy_progress begin_start(struct lazy_attempt *attempt, struct lazy_
                         starter->restart ? LAZY_EVENT_RESTART : LAZY_EVENT_START, 0, NULL);
         progress = lazy_leader_lead(attempt, link[0]);
     } else {
-        lazy_error_set(attempt->error, LAZY_START, errno, "no process can be made for the starter");
-        attempt->error->retry_after = 1;
+        progress = no_process(attempt);
         close(link[1]);
-        progress = LAZY_ATTEMPT_FAILED;
     }
     close(link[0]);
     return progress;
@@ -97,6 +102,11 @@ static enum lazy_progress decide(struct lazy_attempt *attempt, int lock)
     enum lazy_progress progress = LAZY_LOOK_AGAIN;
 
     lazy_state_read(attempt->folder, attempt->names.state, &starter.state);
+    if (starter.state.outcome == LAZY_STATE_UNREAD) {
+        lazy_error_set(attempt->error, LAZY_FOLDER, errno, "the state can't be read in %s", app->state_dir);
+        lazy_lock_release(lock);
+        return LAZY_ATTEMPT_FAILED;
+    }
     starter.restart = outcome != LAZY_DOWN && lazy_due_restart(app, &starter.state);
     if (outcome == LAZY_DOWN && !lazy_due_later(app, &starter.state))
         return begin_start(attempt, &starter);

@@ -250,7 +250,7 @@ static bool is_still_due(struct lazy_starter *starter)
         poll(NULL, 0, MARK_STEP_MS);
     }
     lazy_state_read(starter->folder, starter->names->state, &starter->state);
-    return is_current && !has_waited &&
+    return is_current && !has_waited && starter->state.outcome != LAZY_STATE_UNREAD &&
            (starter->restart || !lazy_address_listens(&starter->app->address, NULL));
 }
 

@@ -103,24 +103,33 @@ static bool parse(struct lazy_state *state, char *text)
     return state->outcome != LAZY_STATE_NONE;
 }
 
+/* Not what is wrong with the file, but what was wanting to read it. */
+static bool is_want(int errnum)
+{
+    return errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM || errnum == EIO || errnum == EINTR;
+}
+
 bool lazy_state_read(int folder, const char *name, struct lazy_state *state)
 {
     static const struct lazy_state nothing = {.exit_status = -1};
     char text[STATE_FILE_MAX];
     ssize_t got;
-    int fd = lazy_folder_file(folder, name, O_RDONLY | O_NONBLOCK);
+    int fd = lazy_folder_file(folder, name, O_RDONLY | O_NONBLOCK), errnum;
 
+    got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    errnum = errno;
+    if (fd >= 0)
+        close(fd);
     *state = nothing;
-    if (fd < 0)
-        return false;
-    got = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (got <= 0)
-        return false;
-    text[got] = '\0';
-    if (parse(state, text))
-        return true;
-    *state = nothing;
+    if (got > 0) {
+        text[got] = '\0';
+        if (parse(state, text))
+            return true;
+        *state = nothing;
+    }
+    if (got < 0 && is_want(errnum))
+        state->outcome = LAZY_STATE_UNREAD;
+    errno = errnum;
     return false;
 }
 
@@ -149,8 +158,10 @@ static void add_field(struct lazy_text *text, const struct lazy_state *state,
 
 static int write_all(int fd, const struct lazy_text *text)
 {
-    ssize_t wrote = write(fd, text->start, text->length);
+    ssize_t wrote;
 
+    while ((wrote = write(fd, text->start, text->length)) < 0 && errno == EINTR)
+        ;
     if (wrote >= 0 && (size_t)wrote < text->length)
         errno = ENOSPC;
     return wrote == (ssize_t)text->length ? 0 : -1;
@@ -174,7 +185,7 @@ int lazy_state_write(int folder, const char *name, const char *temporary, const 
         return -1;
     result = write_all(fd, &text);
     errnum = errno;
-    if (close(fd) < 0 && result == 0) /* NFS tells of a full disk only here */
+    if (close(fd) < 0 && errno != EINTR && result == 0) /* NFS tells of a full disk only here */
         result = -1, errnum = errno;
     if (result == 0)
         result = renameat(folder, temporary, folder, name), errnum = errno;

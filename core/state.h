@@ -15,7 +15,8 @@ enum lazy_state_outcome {
     LAZY_STATE_UP,       /* the server listened */
     LAZY_STATE_FAILED,   /* the start has failed */
     LAZY_STATE_STOPPING, /* the server is being stopped, to be started again */
-    LAZY_STATE_OUTCOMES
+    LAZY_STATE_OUTCOMES,
+    LAZY_STATE_UNREAD = LAZY_STATE_OUTCOMES /* what is there could not be read: errno says why */
 };
 
 struct lazy_state {
@@ -32,8 +33,8 @@ struct lazy_state {
     char stamp[LAZY_STATE_STAMP_SIZE]; /* of the app file that was started */
 };
 
-/* Reads the state; what isn't there or makes no sense counts as nothing known: false, and a state
- * with outcome LAZY_STATE_NONE. `folder` may be AT_FDCWD with a whole path. */
+/* Reads the state; what isn't there, isn't ours or makes no sense counts as nothing known: false, and a
+ * state with outcome LAZY_STATE_NONE; or LAZY_STATE_UNREAD. `folder` may be AT_FDCWD with a whole path. */
 bool lazy_state_read(int folder, const char *name, struct lazy_state *state);
 
 /* Replaces the state file in one step, by way of `temporary`; only a holder of the lock may. `title`

@@ -2,6 +2,7 @@
 
 #include "core/state.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -233,6 +234,23 @@ START_TEST(what_is_no_file_is_nothing)
 }
 END_TEST
 
+/* Then nobody must believe that nothing is known. */
+START_TEST(what_can_not_be_read_now)
+{
+    struct rlimit limit, none = {0, 0};
+    struct lazy_state state;
+
+    ck_assert_int_eq(put(&full), 0);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    none.rlim_max = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &none);
+    ck_assert(!get(&state));
+    ck_assert_int_eq(errno, EMFILE);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    ck_assert_int_eq(state.outcome, LAZY_STATE_UNREAD);
+}
+END_TEST
+
 static void expect_old_kept(void)
 {
     struct lazy_state state;
@@ -322,6 +340,7 @@ Suite *state_suite(void)
     tcase_add_loop_test(tcase, nonsense_is_nothing, 0, COUNT(nonsense));
     tcase_add_test(tcase, noise_does_no_harm);
     tcase_add_loop_test(tcase, what_is_no_file_is_nothing, 0, COUNT(odd_files));
+    tcase_add_test(tcase, what_can_not_be_read_now);
     tcase_add_test(tcase, a_failed_write_leaves_the_old);
     tcase_add_test(tcase, replaced_in_one_step);
     return suite;
