@@ -133,7 +133,7 @@ static int connect_tcp(const struct lazy_address *address, int wait, int fd)
 
     /* The head and the body are two writes: Nagle would hold the second for an ACK. */
     lazy_call_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (connect(fd, &address->to.any, address->length) < 0 && errno != EINPROGRESS)
+    if (connect(fd, &address->to.any, address->length) < 0 && errno != EINPROGRESS && errno != EINTR)
         return -1;
     return finish_tcp(fd, wait);
 }
@@ -143,10 +143,13 @@ static int connect_tcp(const struct lazy_address *address, int wait, int fd)
 static int connect_unix(const struct lazy_address *address, int wait, int fd)
 {
     struct timeval limit = {.tv_sec = wait / 1000, .tv_usec = wait % 1000 * 1000};
+    int result;
 
     if (wait > 0)
         lazy_call_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    return connect(fd, &address->to.any, address->length);
+    while ((result = connect(fd, &address->to.any, address->length)) < 0 && errno == EINTR && wait == 0)
+        ; /* there is no queue we could have stood in */
+    return result;
 }
 
 static enum lazy_outcome outcome_of(int errnum)
@@ -156,7 +159,7 @@ static enum lazy_outcome outcome_of(int errnum)
     case ENOENT:
         return LAZY_DOWN;
     case EAGAIN:
-    case EINTR: /* a signal cut the wait short: ask again */
+    case EINTR: /* a signal cut the wait in the queue short: ask again */
         return LAZY_FULL;
     default:
         return LAZY_LOST;

@@ -10,7 +10,12 @@
 
 int lazy_folder_file(int folder, const char *name, int flags)
 {
-    return lazy_call_open(folder, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+    int fd;
+
+    while ((fd = lazy_call_open(folder, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600)) < 0 &&
+           errno == EINTR)
+        ;
+    return fd;
 }
 
 /* Mode 0700 keeps other users out, but not an httpd that runs CGI programs as itself. */
@@ -18,13 +23,14 @@ static void deny_httpd(int folder)
 {
     static const char text[] = "# made by lazyscgi\n"
                                "Require all denied\n";
-    int fd = lazy_folder_file(folder, ".htaccess", O_WRONLY | O_CREAT | O_EXCL);
+    int fd = lazy_folder_file(folder, ".htaccess", O_WRONLY | O_CREAT | O_NONBLOCK);
+    struct stat status;
 
     if (fd < 0)
         return;
-    if (write(fd, text, sizeof text - 1) < 0) {
-        /* a full disk: an empty file protects nothing, so the next opener shall try again */
-        unlinkat(folder, ".htaccess", 0);
+    /* an empty one protects nothing: the disk was full, or who made it was killed */
+    if (lazy_call_fstat(fd, &status) == 0 && status.st_size == 0 && write(fd, text, sizeof text - 1) < 0) {
+        /* the next opener tries again */
     }
     close(fd);
 }

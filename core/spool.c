@@ -83,12 +83,14 @@ int lazy_spool_write(struct lazy_spool *spool, const char *bytes, size_t length,
 ssize_t lazy_spool_read(struct lazy_spool *spool, char *buffer, size_t size)
 {
     long long left = spool->length - spool->position;
-    ssize_t got = left < (long long)size ? (ssize_t)left : (ssize_t)size;
+    size_t length = left < (long long)size ? (size_t)left : size;
+    ssize_t got = (ssize_t)length;
 
     if (spool->fd < 0)
-        memcpy(buffer, spool->memory + spool->position, (size_t)got);
+        memcpy(buffer, spool->memory + spool->position, length);
     else
-        got = pread(spool->fd, buffer, (size_t)got, (off_t)spool->position);
+        while ((got = pread(spool->fd, buffer, length, (off_t)spool->position)) < 0 && errno == EINTR)
+            ;
     if (got > 0)
         spool->position += got;
     return got;
