@@ -56,7 +56,7 @@ static int load(struct lazy_app *app, const char *argument, const char **file,
     if (argument != NULL && is_same_file(argument, *file)) {
         if (lazy_app_load(app, *file, NULL, error) == 0)
             return 0;
-        if (begins_with_interpreter(*file))
+        if ((error->errnum != 0 && error->errnum != EACCES) || begins_with_interpreter(*file))
             return -1;
     }
     lazy_text_begin(&text, beside, sizeof beside);
@@ -73,20 +73,20 @@ static void on_event(void *context, enum lazy_event event, int ms, const char *s
     lazy_output_log(((const struct lazy_app *)context)->file, sentence);
 }
 
-static int send_kept(struct lazy_spool *kept)
+static int cant_send(struct lazy_error *error)
+{
+    return lazy_error_set(error, LAZY_VISITOR_GONE, errno, "the visitor has gone");
+}
+
+static int send_kept(struct lazy_spool *kept, struct lazy_error *error)
 {
     static char buffer[LAZY_SPOOL_MEMORY];
     ssize_t got;
 
     while ((got = lazy_spool_read(kept, buffer, sizeof buffer)) > 0)
         if (lazy_output_send(1, buffer, (size_t)got) < 0)
-            return -1;
-    return (int)got;
-}
-
-static int cant_send(struct lazy_error *error)
-{
-    return lazy_error_set(error, LAZY_VISITOR_GONE, errno, "the visitor has gone");
+            return cant_send(error);
+    return got < 0 ? lazy_error_set(error, LAZY_SPOOL, errno, "the temporary file can't be read") : 0;
 }
 
 /* From now on httpd reads what we write. */
@@ -94,7 +94,7 @@ static int release(struct lazy_exchange *exchange, struct lazy_spool *kept, stru
 {
     if (exchange->refused || !lazy_exchange_body_done(exchange))
         lazy_body_drain();
-    return send_kept(kept) < 0 ? cant_send(error) : 0;
+    return send_kept(kept, error);
 }
 
 /* Hands the reply out as it comes. Only what comes while httpd is still busy sending the body, and so
@@ -114,8 +114,8 @@ static int pass_reply(struct lazy_exchange *exchange, bool *begun, struct lazy_e
         if (got == -1)
             return -1;
         if (!*begun && (got == 0 || lazy_exchange_body_done(exchange))) {
-            *begun = true;
             result = release(exchange, &kept, error);
+            *begun = result == 0 || kept.position > 0;
         }
         if (result == 0 && got == LAZY_EXCHANGE_LATER)
             result = lazy_exchange_wait(exchange, error);

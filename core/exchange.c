@@ -107,7 +107,7 @@ static void push(struct lazy_exchange *exchange)
 
     if (sent < 0) {
         /* an early reply may still wait to be read, so this isn't the end */
-        exchange->refused = errno != EAGAIN && errno != EINTR && errno != ENOBUFS;
+        exchange->refused = errno != EAGAIN && errno != EINTR && errno != ENOBUFS && errno != ENOMEM;
         exchange->reset |= errno == ECONNRESET;
         return;
     }
@@ -142,6 +142,8 @@ static int fill(struct lazy_exchange *exchange, struct lazy_error *error)
     exchange->is_dry = got < 0 && errno == EAGAIN;
     if (exchange->is_dry || (got < 0 && errno == EINTR))
         return 0;
+    if (got < 0 && body->rewind != NULL)
+        return lazy_error_set(error, LAZY_SPOOL, errno, "the temporary file can't be read");
     if (got <= 0)
         return visitor_gone(error); /* the body is shorter than was said */
     exchange->filled += (size_t)got;
@@ -223,7 +225,9 @@ static int wait_and_move(struct lazy_exchange *exchange, struct lazy_error *erro
     int ready = poll(fds, 3, nap);
 
     if (ready < 0)
-        return errno == EINTR ? 0 : lazy_error_set(error, LAZY_UNREACHABLE, errno, "poll");
+        return errno == EINTR ? 0
+                              : lazy_error_set(error, LAZY_UNREACHABLE, errno,
+                                               "the server at %s can't be waited for", exchange->app->socket);
     if (ready > 0)
         exchange->silence_ms = 0;
     else if (!may_read && count_silence(exchange, nap, !wants || unsent, error) < 0)
@@ -265,7 +269,7 @@ static ssize_t receive(struct lazy_exchange *exchange, char *buffer, size_t size
     exchange->refused |= got == 0; /* who has closed takes no more either */
     if (got >= 0)
         return got;
-    if (errno == EAGAIN || errno == EINTR)
+    if (errno == EAGAIN || errno == EINTR || errno == ENOMEM)
         return LAZY_EXCHANGE_LATER;
     /* a server that closes with some of the body unread resets the connection: the reply's end as far
      * as anybody can tell */
