@@ -5,6 +5,7 @@
 #include "text.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -60,6 +61,12 @@ static enum command_fate look_at_command(struct lazy_state *state, bool is_child
     return COMMAND_FAILED;
 }
 
+/* Is there still somebody in the session of a command that has left, who may become the server? */
+static bool has_session(const struct lazy_state *state)
+{
+    return state->command.pid > 1 && kill(-state->command.pid, 0) == 0;
+}
+
 /* Sleeps until the leader speaks or goes, or `timeout` ms. True: it has spoken. */
 static bool listen_to_leader(struct lazy_starter *starter, int timeout)
 {
@@ -100,7 +107,8 @@ enum lazy_watch lazy_watch(struct lazy_starter *starter, bool is_child)
         fate = look_at_command(state, is_child);
         if (fate == COMMAND_FAILED)
             return LAZY_WATCH_FAILED;
-        if (fate == COMMAND_LEFT && !is_child && (left == 0 || lazy_now() - begin >= VANISHED_MS))
+        if (fate == COMMAND_LEFT && !is_child &&
+            (left == 0 || (lazy_now() - begin >= VANISHED_MS && !has_session(state))))
             return LAZY_WATCH_VANISHED;
         if (left > 0)
             continue;

@@ -167,6 +167,33 @@ START_TEST(a_command_that_vanished_may_have_left_a_server)
 }
 END_TEST
 
+/* Leads a session, leaves somebody in it who listens after `ms`, and exits. */
+static pid_t command_that_leaves(int ms)
+{
+    pid_t child = fork();
+
+    if (child > 0)
+        return child;
+    setsid();
+    if (fork() > 0)
+        _exit(0);
+    usleep((useconds_t)ms * 1000);
+    unit_listen("x.sock", 5);
+    for (;;)
+        pause();
+}
+
+START_TEST(a_session_that_lives_may_become_the_server)
+{
+    begin(forever, command_that_leaves(5500));
+    leader_goes();
+    unit_wait(!lazy_process_alive(&starter.state.command));
+    ck_assert_int_eq(lazy_watch(&starter, false), LAZY_WATCH_UP);
+    kill(-starter.state.command.pid, SIGKILL);
+    end();
+}
+END_TEST
+
 Suite *watch_suite(void)
 {
     Suite *suite = suite_create("watch");
@@ -179,5 +206,6 @@ Suite *watch_suite(void)
     tcase_add_test(tcase, the_leader_has_gone);
     tcase_add_test(tcase, a_start_of_an_earlier_starter);
     tcase_add_test(tcase, a_command_that_vanished_may_have_left_a_server);
+    tcase_add_test(tcase, a_session_that_lives_may_become_the_server);
     return suite;
 }
