@@ -241,11 +241,11 @@ static bool make_way(struct lazy_starter *starter)
  * waits for our end, and finds what we have done. False: whoever sent us has to look again. */
 static bool is_still_due(struct lazy_starter *starter)
 {
-    int mark = lazy_mark_set(starter->app->file); /* until we end */
     bool is_current, has_waited = false;
 
+    starter->mark = lazy_mark_set(starter->app->file);
     while ((is_current = lazy_lock_is_current(starter->folder, starter->names->lock, starter->lock)) &&
-           lazy_mark_is_shared(mark)) {
+           lazy_mark_is_shared(starter->mark)) {
         has_waited = true;
         poll(NULL, 0, MARK_STEP_MS);
     }
@@ -261,6 +261,8 @@ static void run(void *context)
     lazy_hang_end(starter->app);
     if (is_still_due(starter) && make_way(starter))
         start_command(starter);
+    if (starter->mark >= 0)
+        close(starter->mark); /* before the lock, or our successor would wait for our end */
     lazy_lock_release(starter->lock); /* before the bell rings at our end */
 }
 

@@ -24,6 +24,7 @@ struct lazy_starter {
     const struct lazy_names *names;
     int folder;
     int lock;                /* held, until the starter ends */
+    int mark;                /* on the app file, while the starter is at work */
     int link;                /* to the leader; -1: there is none */
     int restart;             /* stop what the state tells of first */
     struct lazy_state state; /* as it was read under the lock */
