@@ -92,7 +92,7 @@ static int send_kept(struct lazy_spool *kept, struct lazy_error *error)
 /* From now on httpd reads what we write. */
 static int release(struct lazy_exchange *exchange, struct lazy_spool *kept, struct lazy_error *error)
 {
-    if (exchange->refused || !lazy_exchange_body_done(exchange))
+    if (exchange->upload.refused || !lazy_exchange_body_done(exchange))
         lazy_body_drain();
     return send_kept(kept, error);
 }

@@ -5,44 +5,23 @@
 #include "app.h"
 #include "error.h"
 #include "reply.h"
-#include "request.h"
 #include "server.h"
+#include "upload.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Where the request's body comes from. */
-struct lazy_body {
-    long long length; /* bytes there are; 0: none, and nothing else matters */
-    int fd;           /* has POLLIN when more can be read; -1: nothing tells */
-    bool is_eager;    /* read() never blocks, so it is tried first; EAGAIN: nothing at present */
-    ssize_t (*read)(void *context, char *buffer, size_t size); /* as read(2) */
-    void (*rewind)(void *context); /* NULL: what was read can't be read again */
-    void *context;
-    char *buffer; /* the front's: where what was read waits to be sent */
-    size_t size;  /* of the buffer; a body no larger can be sent twice without rewind() */
-};
-
 struct lazy_exchange {
     const struct lazy_app *app;
     const struct lazy_front *front;
-    const struct lazy_request *request;
-    const struct lazy_body *body;
+    struct lazy_upload upload;
     int fd;
-    size_t head_sent;
-    long long body_left; /* not read from the body yet */
-    size_t filled, sent; /* of the body's buffer */
-    bool is_dry;         /* the body had nothing at present */
     int dry_ms, silence_ms; /* so long nothing came of the body, or from the server */
     int silence;         /* as of lazy_hang_join(); -1: not joined */
-    bool in_hand;        /* all of the body that was read is still in the buffer */
-    bool refused;        /* the server takes no more of the request */
     bool hung_up;        /* the server has closed: what can be read now is all there is */
     bool drained;        /* ... and was read */
-    bool reset;          /* the reply ended with a reset instead of an end */
     bool answered;       /* the reply's head has been handed out */
     bool received;       /* at least one byte of a reply has come */
-    bool holds;          /* the body waits until the head was read */
     int unseen, replays; /* how often the request was sent again: that nobody, or somebody, can have seen */
 };
 

@@ -149,7 +149,7 @@ static int pass_rest(struct output *output, struct lazy_error *error)
             lazy_exchange_wait(exchange, error) < 0)
             return -1;
     }
-    if (output->left > 0 || (exchange->reset && exchange->body->length == 0))
+    if (output->left > 0 || (exchange->upload.reset && exchange->upload.body->length == 0))
         return lazy_error_set(error, LAZY_CLOSED, 0,
                               "the server at %s closed the connection in the middle of its reply",
                               exchange->app->socket);

@@ -75,7 +75,7 @@ static void close_unless_read(struct lazy_visit *visit)
 {
     const struct lazy_input *input = &visit->input;
 
-    if (!input->is_over && (visit->exchange.body_left > 0 || !lazy_exchange_body_done(&visit->exchange)))
+    if (!input->is_over && (visit->exchange.upload.body_left > 0 || !lazy_exchange_body_done(&visit->exchange)))
         visit->request->connection->keepalive = AP_CONN_CLOSE;
 }
 

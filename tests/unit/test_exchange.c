@@ -424,7 +424,7 @@ START_TEST(a_request_and_its_reply)
     expect_reply(HELLO);
     ck_assert(body_arrived);
     ck_assert(lazy_exchange_body_done(&exchange));
-    ck_assert(!exchange.reset);
+    ck_assert(!exchange.upload.reset);
 }
 END_TEST
 
@@ -486,7 +486,7 @@ START_TEST(a_reset_ends_a_reply)
 {
     ask(ACTS(say_hello_and_reset), "POST", 10);
     expect_reply(HELLO);
-    ck_assert(exchange.reset);
+    ck_assert(exchange.upload.reset);
 }
 END_TEST
 

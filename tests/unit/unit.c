@@ -12,7 +12,7 @@ int main(void)
         error_suite, exchange_suite, folder_suite, front_suite, hang_suite, leader_suite,
         lines_suite, lock_suite, mark_suite, memo_suite, page_suite, process_suite, reply_suite,
         request_suite, restart_suite, server_suite, settings_suite, spawn_suite, spool_suite,
-        starter_suite, state_suite, stop_suite, text_suite, value_suite, variables_suite, watch_suite,
+        starter_suite, state_suite, stop_suite, text_suite, upload_suite, value_suite, variables_suite, watch_suite,
     };
     SRunner *runner = srunner_create(NULL);
     int failed;

@@ -74,6 +74,7 @@ Suite *starter_suite(void);
 Suite *state_suite(void);
 Suite *stop_suite(void);
 Suite *text_suite(void);
+Suite *upload_suite(void);
 Suite *value_suite(void);
 Suite *variables_suite(void);
 Suite *watch_suite(void);
