@@ -1,9 +1,14 @@
 """A visitor."""
 import contextlib
 import http.client
+import itertools
 import json
 import socket
+import string
 import threading
+
+# Ten thousand headers of these take less than the 64 KiB that a reply's head may have.
+MANY_NAMES = ["".join(letters) for letters in itertools.islice(itertools.product(string.ascii_lowercase, repeat=3), 10_000)]
 
 
 class Reply:

@@ -124,6 +124,14 @@ def app(make):
     return make()
 
 
+@pytest.fixture(scope="module")
+def unharmed(httpd):
+    """httpd's children are the same after all tests of a file."""
+    before = set(httpd.children())
+    yield
+    assert before <= set(httpd.children()), "a child of httpd has ended"
+
+
 needs_root = pytest.mark.skipif(not ROOT, reason="needs a second user")
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote_from_bytes
 import pytest
 
 from app import App
+from client import MANY_NAMES
 from httpd import ROOT, Httpd, give, user
 from process import kill, running, wait_until
 from test_kill import request_of
@@ -367,11 +368,9 @@ def test_good_reply(direct, reply, output):
 
 def test_many_headers_in_a_reply(direct):
     """Ten thousand headers pass when they fit into 64 KiB."""
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    names = ["".join(letters[number // base % 26] for base in (676, 26, 1)) for number in range(10_000)]
-    direct.make("reply", "".join(f"{name}:\n" for name in names) + "\nbody")
+    direct.make("reply", "".join(f"{name}:\n" for name in MANY_NAMES) + "\nbody")
     answer = direct.ask("/file")
-    assert answer.head == [f"{name}:".encode() for name in names] and answer.body == b"body"
+    assert answer.head == [f"{name}:".encode() for name in MANY_NAMES] and answer.body == b"body"
 
 
 @pytest.mark.parametrize("size, status", [(65_000, None), (70_000, 502), (1 << 20, 502)])

@@ -6,6 +6,7 @@ import pytest
 from app import vars_of
 from client import raw, visit, visit_raw
 
+pytestmark = pytest.mark.usefixtures("unharmed")
 QUERIES = ["--version", "--check+x", "-x+/etc/passwd", "/etc/passwd", "-", "--", "a+b+c", "%00", "%0a%ff", "+", "-h", "%24(id)"]
 
 

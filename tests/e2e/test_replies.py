@@ -4,17 +4,26 @@ from urllib.parse import quote
 
 import pytest
 
-from client import raw, visit
+from app import App
+from client import MANY_NAMES, raw, visit
 
+pytestmark = pytest.mark.usefixtures("unharmed")
 SECOND = "/say?reply=" + quote("Content-Type: text/plain\n\nthe second")
 
 
+@pytest.fixture(scope="module")
+def app(httpd, binary):
+    """One app for all of these."""
+    app = App(httpd, binary, "cgi-bin/replies")
+    yield app.write(start=app.command())
+    app.clean()
+
+
 @pytest.fixture(autouse=True)
-def unharmed(httpd):
-    """httpd's children are the same afterwards."""
-    before = set(httpd.children())
+def checked(log):
+    """The error log has what was expected, and nothing else."""
     yield
-    assert before <= set(httpd.children()), "a child of httpd has ended"
+    log.check()
 
 
 class Two:
@@ -102,12 +111,10 @@ def test_no_body(app, status):
 
 def test_many_headers(app):
     """Ten thousand headers pass."""
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    names = ["".join(letters[number // base % 26] for base in (676, 26, 1)) for number in range(10_000)]
-    app.make("reply", "".join(f"{name}:\n" for name in names) + "\nbody")
+    app.make("reply", "".join(f"{name}:\n" for name in MANY_NAMES) + "\nbody")
     head, _, body = raw(app.httpd.port, f"GET {app.url}/file HTTP/1.0\r\n\r\n".encode()).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200") and body == b"body"
-    assert {f"{name}: ".encode() for name in names} <= set(head.split(b"\r\n"))
+    assert {f"{name}: ".encode() for name in MANY_NAMES} <= set(head.split(b"\r\n"))
 
 
 def test_several_status(app):

@@ -10,15 +10,8 @@ from app import vars_of
 from client import asking, reply_of, visit
 from server import STEP, blocks, digest
 
+pytestmark = pytest.mark.usefixtures("unharmed")
 BIG = 4 << 20  # more than sockets hold on the way
-
-
-@pytest.fixture(autouse=True)
-def unharmed(httpd):
-    """httpd's children are the same afterwards."""
-    before = set(httpd.children())
-    yield
-    assert before <= set(httpd.children()), "a child of httpd has ended"
 
 
 def slowly(pieces):
