@@ -1,5 +1,6 @@
 """Requests that mean harm."""
 import socket
+from urllib.parse import quote
 
 import pytest
 
@@ -174,6 +175,13 @@ def test_body_shorter_than_said(app, log):
     app.wait_note("gone close EOFError")
     assert visit(app.at("/vars")).json["pid"] == app.starts()[0]
     log.allow("AH01225|AH01270|End of script output before headers|AH01215: .*Broken pipe")
+
+
+def test_line_end_in_a_folder(make, log):
+    """An app file in a folder whose name is two lines is refused, in one line."""
+    app = make(place="www/two\nlines", text="start = true\n")
+    assert visit((app.httpd.port, quote(app.url))).status == 500
+    log.expect("lazyscgi: .*two.*lines.*/app.cgi: the app file's path must not hold a line end", times=1)
 
 
 @pytest.mark.parametrize("place, statuses", [("www/owner/app", [403]), ("www/app", [403, 404, 500])], ids=["htaccess", "none"])
