@@ -1,5 +1,5 @@
-/* Numbers, durations, sizes and counts: what is read is what strtoll(3) reads, in its range; and a duration that is
- * printed is read again as the same. */
+/* Numbers, durations, sizes and counts: what is read is what strtoll(3) reads, in its range; and a duration
+ * that is printed is read again as the same. */
 #include "fuzz.h"
 
 #include "core/text.h"
