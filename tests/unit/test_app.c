@@ -271,6 +271,18 @@ static const char *stamp_at(long long read_time, long long written, long nanosec
     return stamp.text;
 }
 
+START_TEST(neighbours_are_not_trusted)
+{
+    static struct lazy_app loaded = {.owner = 7};
+
+    ck_assert(lazy_app_trusts(&loaded, 7));
+    ck_assert(lazy_app_trusts(&loaded, 0));
+    ck_assert(lazy_app_trusts(&loaded, geteuid()));
+    ck_assert(!lazy_app_trusts(&loaded, geteuid() + 8));
+    ck_assert(!lazy_app_trusts(&loaded, (uid_t)-1));
+}
+END_TEST
+
 START_TEST(stamps_change_when_the_file_is_touched)
 {
     struct lazy_app_stamp stamp;
@@ -304,6 +316,7 @@ Suite *app_suite(void)
     tcase_add_test(tcase, long_paths_are_refused);
     tcase_add_test(tcase, line_ends_in_paths_are_refused);
     tcase_add_loop_test(tcase, apps_of_others_have_a_home, 0, 3);
+    tcase_add_test(tcase, neighbours_are_not_trusted);
     tcase_add_test(tcase, stamps_change_when_the_file_is_touched);
     return suite;
 }
