@@ -41,8 +41,8 @@ MPM = {
 class Apache:
     """One running httpd; one process only, if it is to be single; run by what comes before it."""
 
-    def __init__(self, lab, mpm, modules, places, build=None, single=False, before=()):
-        self.folder = lab.new_folder(f"httpd-{mpm}")
+    def __init__(self, lab, mpm, modules, places, build=None, single=False, before=(), user=None):
+        self.folder = httpd.give(lab.new_folder(f"httpd-{mpm}"))
         self.port = httpd.free_port()
         folder = httpd.modules_folder()
         files = {name: f"{folder}/mod_{name}.so" for name in (f"mpm_{mpm.partition('-')[0]}", "unixd", "authz_core", "alias", *modules)}
@@ -53,8 +53,8 @@ class Apache:
             user=f"User {httpd.user().pw_name}\nGroup #{httpd.user().pw_gid}" if httpd.ROOT else "")
         (self.folder / "httpd.conf").write_text(text)
         lab.folder("www")
-        self.process = lab.start(*before, httpd.program(), "-f", self.folder / "httpd.conf", "-X" if single else "-DFOREGROUND")
-        wait_until(lambda: answers(self), what=f"httpd, see {self.folder}/error.log")
+        self.process = lab.start(*before, httpd.program(), "-f", self.folder / "httpd.conf", "-X" if single else "-DFOREGROUND", user=user)
+        wait_until(lambda: answers(self), timeout=60, what="httpd")
 
     def at(self, path):
         """Where a visitor finds a path."""

@@ -9,8 +9,9 @@ from lab import SMALL, cpu
 from nginx import SCGI, Nginx
 from samples import Samples, interleaved
 
-FLOOR, REFERENCE = "trivial handler", "mod_proxy_scgi"
-PATHS = {FLOOR: "/trivial/", "trivial, flushed": "/trivial/flush", "mod_lazyscgi": "/app/", "mod_lazyscgi inline": "/inline/", REFERENCE: "/proxy_scgi/"}
+FLOOR, REFERENCE, TALK = "trivial handler", "mod_proxy_scgi", "SCGI without httpd"
+PATHS = {FLOOR: "/trivial/", "trivial, flushed": "/trivial/flush", "mod_lazyscgi": "/app/", "mod_lazyscgi inline": "/inline/",
+         REFERENCE: "/proxy_scgi/"}
 MODULES = ["proxy", "proxy_scgi", "proxy_fcgi", "fcgid", "lazyscgi", "trivial"]
 PLACES = """
 <Location "/app">
@@ -75,6 +76,13 @@ def turn(lab, samples, name, server, path, connections, seconds):
     samples.add(name, failures=visit.failures, requests_per_second=visit.rate, CPU_us=(cpu(pids) - before) / visit.count * 1e6)
 
 
+def talk(lab, samples, connections, seconds):
+    """One turn of SCGI without any web server: what it costs whoever speaks it."""
+    words = [lab.compile("talk", "-O2"), connections, seconds, lab.backend("scgi"), SMALL]
+    count, taken, used = map(int, subprocess.run(list(map(str, words)), stdout=subprocess.PIPE, text=True, check=True).stdout.split())
+    samples.add(TALK, requests_per_second=count / taken * 1e9, CPU_us=used / count)
+
+
 def system_calls(lab, path):
     """What httpd calls for one request after the other: calls of each name per request, and those of one in order."""
     trace = lab.root / "trace"
@@ -100,8 +108,11 @@ def run(lab, options, report):
         samples = Samples()
         for server, path in candidates.values():
             Visit(lab, server.at(path), connections, seconds=0.3)
-        for name in interleaved(candidates, options.rounds):
-            turn(lab, samples, name, *candidates[name], connections, options.seconds)
+        for name in interleaved([*candidates, TALK], options.rounds):
+            if name == TALK:
+                talk(lab, samples, connections, options.seconds)
+            else:
+                turn(lab, samples, name, *candidates[name], connections, options.seconds)
         title = f"{SMALL} bytes, {connections} connections, turns of {options.seconds} s"
         report.table(f"module {connections}", title, samples, REFERENCE, ["requests per second", "CPU us"])
         report.table(f"module {connections}", title, samples, "nginx scgi_pass", ["requests per second"])

@@ -65,7 +65,7 @@ class Lab:
             text = "" if define is None else "#define REPLY \"" + define.replace("\r\n", "\\r\\n") + "\"\n"
             copy = self.root / f"{program.name}.c"
             copy.write_text(text + (HERE / f"{source}.c").read_text())
-            subprocess.run([*cc, *flags, "-o", program, copy, *(("-pthread",) if source == "backend" else ())], check=True)
+            subprocess.run([*cc, *flags, "-pthread", "-o", program, copy], check=True)
         return program
 
     def start(self, *words, **options):

@@ -14,16 +14,17 @@ BENCHES = {
     "cgi": "the CGI program by itself: time, CPU, page faults, memory, system calls",
     "builds": "the ways to build the CGI program: size, time",
     "stall": "behind httpd: requests that httpd holds up at their end; requests per second; zombies",
+    "module": "the module's hot path: requests per second, CPU, system calls",
+    "instructions": "instructions of a request inside httpd, counted by valgrind",
     "cold": "cold start: what is added when requests wait for a server's start",
     "bulk": "large bodies both ways: MB/s, CPU, memory",
     "growth": "cost as headers, apps and slow requests grow in number",
-    "module": "the module's hot path: requests per second, CPU, system calls",
 }
 
 
 def arguments():
     """The command line."""
-    listed = "\n".join(f"  {name:8} {text}" for name, text in BENCHES.items())
+    listed = "\n".join(f"  {name:12} {text}" for name, text in BENCHES.items())
     parser = argparse.ArgumentParser(prog="bench/run", formatter_class=argparse.RawDescriptionHelpFormatter, epilog="benches:\n" + listed)
     parser.add_argument("build", help="folder where lazyscgi was configured and made")
     parser.add_argument("names", nargs="*", metavar="NAME", help="benches to run")
