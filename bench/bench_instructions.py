@@ -1,6 +1,7 @@
 """Instructions of a request in httpd's own code, without the kernel's: the same on a busy machine as on an idle one."""
 import re
 import subprocess
+import time
 
 import bench_module
 import httpd
@@ -9,6 +10,7 @@ from lab import SMALL
 from visit import Visit
 
 COUNTS = (50, 550)
+END_S = 0.5  # until the last request is logged
 SHOWN = ("ap_process_async_request", "lazy_visit_handle", "lazy_head_encode", "lazy_reply_pass", "lazy_apps_get", "proxy_run_scheme_handler",
          "ap_add_common_vars", "ap_add_cgi_vars", "ap_read_request")
 
@@ -16,11 +18,15 @@ SHOWN = ("ap_process_async_request", "lazy_visit_handle", "lazy_head_encode", "l
 def counted(lab, path, count, build):
     """All instructions of an httpd that serves so many requests, and those below each function."""
     output = lab.folder("callgrind") / f"{path.strip('/').replace('/', '-')}-{count}"
-    server = Apache(lab, "event", bench_module.MODULES, bench_module.PLACES, build=build, single=True, user=httpd.user().pw_name,
-                    before=("valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={output}"))
-    Visit(lab, server.at(f"{path}?{SMALL}"), count=count)
-    lab.stop(server.process)
-    text = subprocess.run(["callgrind_annotate", "--inclusive=yes", "--threshold=100", "--auto=no", output], stdout=subprocess.PIPE, text=True, check=True).stdout
+    while not output.exists() or output.stat().st_size == 0:  # httpd may die of the signal that should end it: then again
+        server = Apache(lab, "event", bench_module.MODULES, bench_module.PLACES, build=build, single=True, user=httpd.user().pw_name,
+                        before=("valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={output}"))
+        Visit(lab, server.at(f"{path}?{SMALL}"), count=count)
+        time.sleep(END_S)
+        lab.stop(server.process)
+    words = ["callgrind_annotate", "--inclusive=yes", "--threshold=100", "--auto=no", output]
+    text = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout
+    output.unlink()
     below = {}
     for number, name in re.findall(r"^ *([\d,]+) .*?:(\w+)(?:'\d+)? \[", text, re.M):
         below[name] = max(below.get(name, 0), int(number.replace(",", "")))
