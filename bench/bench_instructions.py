@@ -28,7 +28,7 @@ def counted(lab, path, count, build):
     text = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout
     output.unlink()
     below = {}
-    for number, name in re.findall(r"^ *([\d,]+) .*?:(\w+)(?:'\d+)? \[", text, re.M):
+    for number, name in re.findall(r"^ *([\d,]+) .*?:(\w+)(?:'\d+)?(?: \[|$)", text, re.M):
         below[name] = max(below.get(name, 0), int(number.replace(",", "")))
     return int(re.search(r"([\d,]+) .*PROGRAM TOTALS", text)[1].replace(",", "")), below
 
