@@ -89,8 +89,8 @@ def build(nobody):
 @pytest.fixture(scope="module")
 def shared(nobody):
     """An app that all tests share, up; each must leave that same server up."""
-    app = Direct(nobody, os.path.join(nobody.root, "lazyscgi"), "shared").write()
-    app.write(start=app.command(), max_body="2M")
+    app = Direct(nobody, os.path.join(nobody.root, "lazyscgi"), "shared")
+    app.write(start=app.command(), max_body="2M", hang_limit="0")
     assert app.ask().status == 200
     yield app
     app.clean()
