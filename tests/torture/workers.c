@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -36,6 +35,17 @@ struct request {
     unsigned sum; /* of the body's bytes */
     const char *query;
 };
+
+/* Shows the next server that this process is there. A lock of fcntl(2) goes at once when its descriptor is
+ * closed, and that is before the listener's, which has a higher number: so it has gone before anybody can
+ * want the next server. flock(2) would be given back some time after. */
+static void be_there(int alone)
+{
+    struct flock own = {.l_type = F_RDLCK};
+
+    if (fcntl(alone, F_SETLK, &own) < 0)
+        exit(1);
+}
 
 static void append(int folder, const char *name, const char *line)
 {
@@ -174,10 +184,11 @@ static void answer(const struct request *request)
         send_all(request->fd, filling, left < sizeof filling ? left : sizeof filling);
 }
 
-static void work(int listener, pid_t master, bool lingers)
+static void work(int alone, int listener, pid_t master, bool lingers)
 {
     static struct request request;
 
+    be_there(alone);
     if (!lingers && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != master))
         exit(1);
     while ((request.fd = accept(listener, NULL, NULL)) >= 0) {
@@ -208,27 +219,26 @@ static int listen_at(const char *path)
 
 int main(int argc, char **argv)
 {
-    int folder = open(argc > 2 ? argv[1] : "", O_RDONLY | O_DIRECTORY), below = dup(0);
-    int alone = openat(folder, "alone", O_RDONLY | O_CREAT, 0644), count, listener;
+    int folder = open(argc > 2 ? argv[1] : "", O_RDONLY | O_DIRECTORY);
+    int alone = openat(folder, "alone", O_RDWR | O_CREAT, 0644), count, listener;
+    struct flock others = {.l_type = F_WRLCK};
     pid_t self = getpid();
     char line[32];
 
     if (alone < 0)
         return 2;
-    if (flock(alone, LOCK_EX | LOCK_NB) < 0)
+    if (fcntl(alone, F_GETLK, &others) < 0 || others.l_type != F_UNLCK)
         append(folder, "faults", "overlap\n");
+    be_there(alone);
     snprintf(line, sizeof line, "%d\n", (int)self);
     append(folder, "starts", line);
     notes = openat(folder, "notes", O_WRONLY | O_APPEND);
     listener = listen_at(getenv("LAZYSCGI_SOCKET"));
-    /* in whichever order a kernel closes what a process had: the lock goes before the last of the listener,
-     * and so before anybody can want the next server */
-    dup2(listener, below);
     count = atoi(argv[2]);
     do
         while (count-- > 0)
             if (fork() == 0)
-                work(listener, self, self % 2 == 0);
+                work(alone, listener, self, self % 2 == 0);
     while (wait(NULL) > 0 && (count = 1));
     return 1;
 }
