@@ -41,7 +41,7 @@ MPM = {
 class Apache:
     """One running httpd; one process only, if it is to be single; run by what comes before it."""
 
-    def __init__(self, lab, mpm, modules, places, build=None, single=False, before=(), user=None):
+    def __init__(self, lab, mpm, modules, places, build=None, single=False, before=(), user=None, environment=()):
         self.folder = httpd.give(lab.new_folder(f"httpd-{mpm}"))
         self.port = httpd.free_port()
         folder = httpd.modules_folder()
@@ -53,7 +53,7 @@ class Apache:
             user=f"User {httpd.user().pw_name}\nGroup #{httpd.user().pw_gid}" if httpd.ROOT else "")
         (self.folder / "httpd.conf").write_text(text)
         lab.folder("www")
-        self.process = lab.start(*before, httpd.program(), "-f", self.folder / "httpd.conf", "-X" if single else "-DFOREGROUND", user=user)
+        self.process = lab.start(*before, httpd.program(), "-f", self.folder / "httpd.conf", "-X" if single else "-DFOREGROUND", user=user, env={**os.environ, **dict(environment)})
         wait_until(lambda: answers(self), timeout=60, what="httpd")
 
     def at(self, path):

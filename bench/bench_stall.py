@@ -33,6 +33,19 @@ location /cgi/ {{
 """
 
 
+class Naps:
+    """How often httpd has slept, by naps.c: on a busy machine a request may take its time for other reasons."""
+
+    def __init__(self, lab):
+        self.file = lab.script(lab.root / "naps", "\0" * 8)
+        library = lab.compile("naps", "-O2", "-fPIC", "-shared", name="naps.so")
+        self.environment = {"LD_PRELOAD": str(library), "NAPS": str(self.file)}
+
+    def count(self):
+        """So far."""
+        return int.from_bytes(self.file.read_bytes(), "little")
+
+
 def scripts(lab):
     """Name -> file: what a host would run."""
     folder = lab.folder("cgi")
@@ -68,7 +81,9 @@ def run(lab, options, report):
     """Stalls first, then requests per second, then what is left over."""
     files = scripts(lab)
     (lab.folder("www") / "small").write_bytes(b"x" * SMALL)
-    cgid, cgi = Apache(lab, "event", ["cgid"], places_for("cgid")), Apache(lab, "prefork", ["cgi"], places_for("cgi"))
+    naps = Naps(lab)
+    cgid = Apache(lab, "event", ["cgid"], places_for("cgid"), environment=naps.environment)
+    cgi = Apache(lab, "prefork", ["cgi"], places_for("cgi"), environment=naps.environment)
     start_fcgiwrap(lab)
     nginx = Nginx(lab, FCGIWRAP)
     candidates = {"static file": (cgid, f"/small?{SMALL}")}
@@ -76,7 +91,7 @@ def run(lab, options, report):
         candidates |= {f"{kind}: {name}": (server, f"/cgi/{file.name}?{SMALL}") for name, file in files.items()}
     for server, path in candidates.values():
         Visit(lab, server.at(path), count=20)
-    stalls(lab, options, report, candidates)
+    stalls(lab, options, report, candidates, naps)
     rates(lab, options, report, candidates)
     names = {file.name[:15] for file in files.values()} | {"lazyscgi"}
     left = {kind: zombies(server.pids(), names) for server, kind in ((cgid, "event + mod_cgid"), (cgi, "prefork + mod_cgi"))}
@@ -107,22 +122,25 @@ def places_for(module):
     return PLACES.format(extra='ScriptSock "{folder}/cgid.sock"' if module == "cgid" else "")
 
 
-def stalls(lab, options, report, candidates):
+def stalls(lab, options, report, candidates, naps):
     """One connection, one request after the other."""
-    samples, counts = Samples(), {name: [0, 0] for name in candidates}
+    samples, counts = Samples(), {name: [0, 0, 0] for name in candidates}
     for name in interleaved(candidates, options.rounds):
         server, path = candidates[name]
+        before = naps.count()
         visit = Visit(lab, server.at(path), count=TURN)
         assert not visit.failures, f"{name}: {visit.failures} of {visit.count} requests failed"
-        held = visit.stalls(STALL)
-        counts[name][0] += held
-        counts[name][1] += visit.count
+        held, slept = visit.stalls(STALL), naps.count() - before
+        counts[name] = [sum(pair) for pair in zip(counts[name], (held, slept, visit.count))]
         samples.add(name, median_ms=sorted(visit.us)[len(visit.us) // 2] / 1000, mean_ms=sum(visit.us) / len(visit.us) / 1000,
-                    stalls_percent=100 * held / visit.count)
+                    stalls_percent=100 * held / visit.count, naps_percent=100 * slept / visit.count)
     report.table("stall", f"One connection, {TURN} requests a turn; a stall is {STALL // 1000} ms beyond the rest", samples, None,
-                 ["median ms", "mean ms", "stalls percent"])
+                 ["median ms", "mean ms", "stalls percent", "naps percent"])
     report.bars("stall", "One connection, one request after the other", samples, "stalls percent")
-    report.say("  of all requests stalled: " + ", ".join(f"{name} {100 * held / of:.2f} %" for name, (held, of) in counts.items()))
+    report.bars("stall-naps", "One connection, one request after the other", samples, "naps percent")
+    report.say("  of all requests of all turns: " + ", ".join(
+        f"{name} {100 * held / of:.2f} % stalled, {100 * slept / of:.2f} % with a nap of httpd's" for name, (held, slept, of) in counts.items()))
+    report.keep("stall counts", counts)
 
 
 def rates(lab, options, report, candidates):
