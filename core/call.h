@@ -4,6 +4,7 @@
 #ifndef LAZY_CALL_H
 #define LAZY_CALL_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -17,9 +18,16 @@
 /* Here libc's structures are the kernel's. */
 #if defined __linux__ && defined __LP64__ && (defined __x86_64__ || defined __aarch64__)
 
+
+/* Goes on after a signal. */
 static inline int lazy_call_open(int folder, const char *path, int flags, int mode)
 {
-    return (int)syscall(SYS_openat, folder, path, flags, mode);
+    int fd;
+
+    do
+        fd = (int)syscall(SYS_openat, folder, path, flags, mode);
+    while (fd < 0 && errno == EINTR);
+    return fd;
 }
 
 static inline int lazy_call_stat(int folder, const char *path, struct stat *status, int flags)
@@ -91,7 +99,16 @@ static inline bool lazy_call_getcwd(char *path, size_t size)
 }
 
 #else
-#define lazy_call_open(folder, path, flags, mode) openat(folder, path, flags, mode)
+static inline int lazy_call_open(int folder, const char *path, int flags, int mode)
+{
+    int fd;
+
+    do
+        fd = openat(folder, path, flags, mode);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
 #define lazy_call_stat(folder, path, status, flags) fstatat(folder, path, status, flags)
 #define lazy_call_fstat(fd, status) fstat(fd, status)
 #define lazy_call_socket(family, type) socket(family, type, 0)

@@ -10,12 +10,7 @@
 
 int lazy_folder_file(int folder, const char *name, int flags)
 {
-    int fd;
-
-    while ((fd = lazy_call_open(folder, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600)) < 0 &&
-           errno == EINTR)
-        ;
-    return fd;
+    return lazy_call_open(folder, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
 }
 
 /* Mode 0700 keeps other users out, but not an httpd that runs CGI programs as itself. */
