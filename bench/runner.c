@@ -51,19 +51,20 @@ static void run(char **argv)
     long long begin = now(), cpu = 0, bytes = 0, minor = 0, major = 0;
     struct rusage used;
     int pipes[2], status;
+    pid_t pid, ended;
     ssize_t got;
 
     if (pipe2(pipes, O_CLOEXEC) < 0)
         exit(1);
-    start(argv, pipes[1], 0);
+    pid = start(argv, pipes[1], 0);
     close(pipes[1]);
     while ((got = read(pipes[0], buffer, sizeof buffer)) > 0)
         bytes += got;
-    while (wait4(-1, &status, 0, &used) > 0) {
+    while ((ended = wait4(-1, &status, 0, &used)) > 0) {
         cpu += (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000LL + used.ru_utime.tv_usec + used.ru_stime.tv_usec;
         minor += used.ru_minflt;
         major += used.ru_majflt;
-        if (status != 0)
+        if (ended == pid && status != 0)
             fprintf(stderr, "%s: status %d\n", argv[0], status);
     }
     printf("%lld %lld %lld %lld %lld\n", now() - begin, cpu, minor, major, bytes);
