@@ -79,7 +79,10 @@ def die(what):
 def measured(samples, name, size, pids, programs, move):
     """A transfer: MB/s, CPU s, memory."""
     before, peak, begin = cpu_with_children(pids), Peak(pids, programs), time.monotonic()
-    move()
+    try:
+        move()
+    except OSError as error:
+        die(f"{name}: {error}")
     taken = time.monotonic() - begin
     samples.add(name, MB_per_s=size / taken / 1e6, peak_MiB=peak.end())
     time.sleep(0.1)  # until the CGI program is reaped and counts
