@@ -1,4 +1,6 @@
 """How the cost of a request grows: with its headers, with the apps of one httpd, with slow requests under way."""
+import time
+
 import bench_module
 from apache import Apache
 from bench_cgi import Runner
@@ -84,6 +86,7 @@ def slow(lab, options, report, rounds):
     rates = {name: {count: [] for count in SLOW} for name in paths}
 
     def turn(name, count):
+        time.sleep(4 * SLOW_MS / 1000)  # until the last turn's requests, whose visitor has gone, have ended as well
         used, rate = cost(lab, server, f"{paths[name]}?{SMALL}+{SLOW_MS}", options.seconds, connections=count)
         rates[name][count].append(rate / (count * 1000 / SLOW_MS))
         return used
