@@ -94,6 +94,7 @@ def run(lab, options, report):
     stalls(lab, options, report, candidates, naps)
     rates(lab, options, report, candidates)
     names = {file.name[:15] for file in files.values()} | {"lazyscgi"}
+    time.sleep(REAP_S)
     left = {kind: zombies(server.pids(), names) for server, kind in ((cgid, "event + mod_cgid"), (cgi, "prefork + mod_cgi"))}
     left |= {f"{kind} as process 1": as_process_1(lab, kind, files["lazyscgi"].name) for kind in ("event + mod_cgid", "prefork + mod_cgi")}
     report.say("\nProcesses left unreaped: " + ", ".join(f"{number} by {kind}" for kind, number in left.items()))
