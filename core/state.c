@@ -106,7 +106,7 @@ static bool parse(struct lazy_state *state, char *text)
 /* Not what is wrong with the file, but what was wanting to read it. */
 static bool is_want(int errnum)
 {
-    return errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM || errnum == EIO || errnum == EINTR;
+    return errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM || errnum == EIO;
 }
 
 bool lazy_state_read(int folder, const char *name, struct lazy_state *state)
@@ -116,7 +116,8 @@ bool lazy_state_read(int folder, const char *name, struct lazy_state *state)
     ssize_t got;
     int fd = lazy_folder_file(folder, name, O_RDONLY | O_NONBLOCK), errnum;
 
-    got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    while ((got = fd < 0 ? -1 : read(fd, text, sizeof text - 1)) < 0 && errno == EINTR)
+        ;
     errnum = errno;
     if (fd >= 0)
         close(fd);

@@ -1,0 +1,69 @@
+"""SIGKILL at every system call of a start: of the request, the middle process, the starter, the start command."""
+from scene import Scene
+
+ROLES = ("request", "middle", "starter", "command")
+OTHERS = 3  # requests at once, after each kill
+MORE = 40   # steps beyond those of the trace: a start that polls takes more of them at times
+
+
+def set_cold(scene):
+    """Nothing was ever started here."""
+    scene.wipe()
+
+
+def set_killed(scene):
+    """The server of an earlier start was killed, and its socket is still there."""
+    scene.wipe()
+    scene.recover()
+    scene.settle()
+    scene.down()
+
+
+def set_touched(scene):
+    """The server is up, and the app file was touched."""
+    scene.wipe()
+    scene.recover()
+    scene.settle()
+    scene.touch()
+
+
+PLACES = {"cold": (set_cold, "delay=5"), "killed": (set_killed, "delay=5"), "touched": (set_touched, "delay=5 linger=30")}
+SHORT = {*(("cold", role) for role in ROLES), ("touched", "starter")}
+
+
+def steps(report, role, short):
+    """The steps to try; in the short form of each call on a path the first and the last."""
+    calls = [(ordinal, what) for who, ordinal, what, _ in report.calls if who == role]
+    end = calls[-1][0] + 1  # which did not return
+    if not short:
+        return range(1, end + MORE)
+    places = {}
+    for ordinal, what in [*calls, (end, "the last")]:
+        places.setdefault(what, []).append(ordinal)
+    return sorted({ordinal for found in places.values() for ordinal in (found[0], found[-1])})
+
+
+def campaign(tools):
+    """One case for each place, role and step."""
+    for place, (prepare, options) in PLACES.items():
+        def one(scene, role, ordinal, prepare=prepare):
+            """Kill `role` at its n-th call; how those who came afterwards fared."""
+            prepare(scene)
+            answer, report = scene.step("kill", role, "any", ordinal)
+            if not report.hits:
+                return None
+            answers = scene.ask(OTHERS)
+            if role != "request":
+                answer.check(scene.file)
+            statuses = sorted({each.status for each in answers})
+            if statuses != [200]:
+                scene.recover()
+            # the record is written by way of one file of a fixed name, which the next start replaces
+            scene.settle(leftovers=["app.cgi.state.new"])
+            return "then " + ", ".join(map(str, statuses))
+
+        with tools.stage(lambda options=options: Scene(tools, "kills", options)) as stage:
+            prepare(stage.first)
+            report = stage.first.step()[1]
+            stage.play(one, [(f"SIGKILL, {place}, {role}", role, ordinal) for role in ROLES
+                             for ordinal in steps(report, role, tools.short) if not tools.short or (place, role) in SHORT])
