@@ -17,16 +17,16 @@ SHOWN = ("ap_process_async_request", "lazy_visit_handle", "lazy_head_encode", "l
 
 def counted(lab, path, count, build):
     """All instructions of an httpd that serves so many requests, and those below each function."""
-    output = lab.folder("callgrind") / f"{path.strip('/').replace('/', '-')}-{count}"
+    output = lab.folder("callgrind") / "none"
     while not output.exists() or output.stat().st_size == 0:  # httpd may die of the signal that should end it: then again
         server = Apache(lab, "event", bench_module.MODULES, bench_module.PLACES, build=build, single=True, user=httpd.user().pw_name,
-                        before=("valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={output}"))
+                        before=("valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={lab.root}/callgrind/%p"))
+        output = lab.root / f"callgrind/{server.process.pid}"  # mod_fcgid's process writes one as well
         Visit(lab, server.at(f"{path}?{SMALL}"), count=count)
         time.sleep(END_S)
         lab.stop(server.process)
     words = ["callgrind_annotate", "--inclusive=yes", "--threshold=100", "--auto=no", output]
     text = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout
-    output.unlink()
     below = {}
     for number, name in re.findall(r"^ *([\d,]+) .*?:(\w+)(?:'\d+)?(?: \[|$)", text, re.M):
         below[name] = max(below.get(name, 0), int(number.replace(",", "")))
