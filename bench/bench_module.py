@@ -5,7 +5,7 @@ import subprocess
 
 from apache import Apache
 from visit import Visit
-from lab import SMALL, cpu
+from lab import SMALL, cpu, switches
 from nginx import SCGI, Nginx
 from samples import Samples, interleaved
 
@@ -71,9 +71,10 @@ def servers(lab):
 def turn(lab, samples, name, server, path, connections, seconds):
     """One turn of a candidate."""
     pids = server.pids()
-    before = cpu(pids)
+    slept, used = switches(pids), cpu(pids)
     visit = Visit(lab, server.at(path), connections, seconds)
-    samples.add(name, failures=visit.failures, requests_per_second=visit.rate, CPU_us=(cpu(pids) - before) / visit.count * 1e6)
+    samples.add(name, failures=visit.failures, requests_per_second=visit.rate, CPU_us=(cpu(pids) - used) / visit.count * 1e6,
+                sleeps=(switches(pids) - slept) / visit.count)
 
 
 def talk(lab, samples, connections, seconds):
@@ -114,7 +115,7 @@ def run(lab, options, report):
             else:
                 turn(lab, samples, name, *candidates[name], connections, options.seconds)
         title = f"{SMALL} bytes, {connections} connections, turns of {options.seconds} s"
-        report.table(f"module {connections}", title, samples, REFERENCE, ["requests per second", "CPU us"])
+        report.table(f"module {connections}", title, samples, REFERENCE, ["requests per second", "CPU us"], ["sleeps", "failures"])
         report.table(f"module {connections}", title, samples, "nginx scgi_pass", ["requests per second"])
         report.table(f"module {connections}", "CPU", samples, REFERENCE, ["CPU us"], floor=FLOOR)
         report.bars(f"module-{connections}", title, samples, "requests per second")

@@ -145,6 +145,12 @@ def cpu(pids):
     return sum(int(file.read_text().split()[0]) for file in files) / 1e9
 
 
+def switches(pids):
+    """How often their threads have gone to sleep."""
+    files = [file for pid in pids for file in pathlib.Path(f"/proc/{pid}/task").glob("*/status")]
+    return sum(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", file.read_text(), re.M)[1]) for file in files)
+
+
 def cpu_with_children(pids):
     """The same, with what their children have used that they have waited for: to the hundredth of a second."""
     fields = [pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split() for pid in pids]
