@@ -166,7 +166,7 @@ int main(int argc, char **argv)
     until = begin + (long long)(atof(argv[2]) * 1e9);
     for (int i = 0; i < connections; i++)
         ask(&visits[i]);
-    while ((limit == 0 || count < limit) && (until == begin || now() < until)) {
+    while ((limit == 0 || count < limit) && (until == begin || count == 0 || now() < until)) {
         struct epoll_event events[64];
         int ready = epoll_wait(poller, events, 64, 1000);
 
