@@ -19,6 +19,13 @@ void lazy_attempt_drop(struct lazy_attempt *attempt)
     attempt->fd = -1;
 }
 
+static enum lazy_outcome lost(struct lazy_attempt *attempt, int errnum, const char *why)
+{
+    lazy_error_set(attempt->error, LAZY_UNREACHABLE, errnum, "the server at %s can't be reached%s",
+                   attempt->app->socket, why);
+    return LAZY_LOST;
+}
+
 /* A Unix socket must be served by the app's owner, ourselves or root: somebody else's server would
  * read the visitors' passwords. */
 static bool is_trusted(struct lazy_attempt *attempt)
@@ -29,17 +36,13 @@ static bool is_trusted(struct lazy_attempt *attempt)
 
     if (!lazy_address_peer(&app->address, attempt->fd, &user, &pid) || lazy_app_trusts(app, user))
         return true;
-    lazy_error_set(attempt->error, LAZY_UNREACHABLE, 0,
-                   "the socket %s is served by another user (%lld): end that server, or set "
-                   "'socket' to a path that only you can write to", app->socket, (long long)user);
+    if (user == (uid_t)-1)
+        lost(attempt, errno, "");
+    else
+        lazy_error_set(attempt->error, LAZY_UNREACHABLE, 0,
+                       "the socket %s is served by another user (%lld): end that server, or set "
+                       "'socket' to a path that only you can write to", app->socket, (long long)user);
     return false;
-}
-
-static enum lazy_outcome lost(struct lazy_attempt *attempt, int errnum, const char *why)
-{
-    lazy_error_set(attempt->error, LAZY_UNREACHABLE, errnum, "the server at %s can't be reached%s",
-                   attempt->app->socket, why);
-    return LAZY_LOST;
 }
 
 enum lazy_outcome lazy_attempt_reach(struct lazy_attempt *attempt, int wait)
