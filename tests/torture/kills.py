@@ -1,5 +1,5 @@
 """SIGKILL at every system call of a start: of the request, the middle process, the starter, the start command."""
-from scene import Scene
+from scene import Fault, Scene
 
 ROLES = ("request", "middle", "starter", "command")
 OTHERS = 3  # requests at once, after each kill
@@ -27,7 +27,8 @@ def set_touched(scene):
     scene.touch()
 
 
-PLACES = {"cold": (set_cold, "delay=5"), "killed": (set_killed, "delay=5"), "touched": (set_touched, "delay=5 linger=30")}
+PLACES = {"cold": (set_cold, "delay=5"), "killed": (set_killed, "delay=5"), "touched": (set_touched, "delay=5 linger=30"),
+          "daemon": (set_cold, "delay=5 daemon"), "failing": (set_cold, "exit=3")}
 SHORT = {*(("cold", role) for role in ROLES), ("touched", "starter")}
 
 
@@ -43,27 +44,43 @@ def steps(report, role, short):
     return sorted({ordinal for found in places.values() for ordinal in (found[0], found[-1])})
 
 
+def play(scene, place, role, ordinal):
+    """Kill `role` at its n-th call; how those who came afterwards fared."""
+    PLACES[place][0](scene)
+    answer, report = scene.step("kill", role, "any", ordinal)
+    if not report.hits:
+        return None
+    answers = scene.ask(OTHERS)
+    if role != "request":
+        answer.check(scene.file)
+    statuses = sorted({each.status for each in answers})
+    if place == "failing":
+        mend(scene, statuses)
+    elif statuses != [200]:
+        scene.recover()
+    # the record is written by way of one file of a fixed name, which the next start replaces
+    scene.settle(leftovers=["app.cgi.state.new"])
+    return "then " + ", ".join(map(str, statuses))
+
+
+def mend(scene, statuses):
+    """A start command that fails has left nothing, whoever was killed; with a better one all is well."""
+    if statuses != [503]:
+        raise Fault(f"answered by {statuses}")
+    scene.settle(servers=0, leftovers=["app.cgi.state.new"])
+    scene.write("delay=5").recover()
+    scene.settle()
+    scene.write(PLACES["failing"][1])
+
+
 def campaign(tools):
     """One case for each place, role and step."""
     for place, (prepare, options) in PLACES.items():
-        def one(scene, role, ordinal, prepare=prepare):
-            """Kill `role` at its n-th call; how those who came afterwards fared."""
-            prepare(scene)
-            answer, report = scene.step("kill", role, "any", ordinal)
-            if not report.hits:
-                return None
-            answers = scene.ask(OTHERS)
-            if role != "request":
-                answer.check(scene.file)
-            statuses = sorted({each.status for each in answers})
-            if statuses != [200]:
-                scene.recover()
-            # the record is written by way of one file of a fixed name, which the next start replaces
-            scene.settle(leftovers=["app.cgi.state.new"])
-            return "then " + ", ".join(map(str, statuses))
-
+        roles = [role for role in ROLES if not tools.short or (place, role) in SHORT]
+        if not roles:
+            continue
         with tools.stage(lambda options=options: Scene(tools, "kills", options)) as stage:
             prepare(stage.first)
             report = stage.first.step()[1]
-            stage.play(one, [(f"SIGKILL, {place}, {role}", role, ordinal) for role in ROLES
-                             for ordinal in steps(report, role, tools.short) if not tools.short or (place, role) in SHORT])
+            stage.play(play, [(f"SIGKILL, {place}, {role}", place, role, ordinal)
+                              for role in roles for ordinal in steps(report, role, tools.short)])
