@@ -43,10 +43,16 @@ def arguments():
     return options
 
 
+def leave(number, _):
+    """Leave in an orderly way, whoever is impatient: what runs is to be cleared away."""
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def main():
     """Run what was asked for."""
     options = arguments()
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the lab is cleared away
+    signal.signal(signal.SIGTERM, leave)
     report = Report(options.out or pathlib.Path(options.build) / "bench")
     report.say(f"{report.results['machine']}; {options.rounds} rounds; medians, ratios with their quartiles")
     lab = Lab(options.build, options.beside)
