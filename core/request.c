@@ -6,10 +6,15 @@
 
 #define PREFIX_MAX 24 /* room for the netstring's length and colon */
 
-static const char *const left_out[] = {
-    "CONTENT_LENGTH", "SCGI", /* the head has them already */
-    "HTTP_PROXY",             /* "httpoxy": a server's own HTTP client would take it for its proxy */
-    "HTTP_TRANSFER_ENCODING", /* the body's transfer coding is undone: RFC 3875, 4.2 */
+#define NAME(text) {sizeof text - 1, text}
+
+static const struct {
+    size_t length; /* which alone tells most variables apart */
+    char text[24];
+} left_out[] = {
+    NAME("CONTENT_LENGTH"), NAME("SCGI"), /* the head has them already */
+    NAME("HTTP_PROXY"), /* "httpoxy": a server's own HTTP client would take it for its proxy */
+    NAME("HTTP_TRANSFER_ENCODING"), /* the body's transfer coding is undone: RFC 3875, 4.2 */
 };
 
 static void append(struct lazy_request *request, const char *bytes, size_t length)
@@ -25,11 +30,6 @@ static void append_pair(struct lazy_request *request, const char *name, size_t n
     append(request, name, name_length);
     append(request, "", 1);
     append(request, value, strlen(value) + 1);
-}
-
-static bool is_name(const char *name, size_t length, const char *wanted)
-{
-    return strlen(wanted) == length && memcmp(name, wanted, length) == 0;
 }
 
 static bool is_safe_method(const char *method)
@@ -61,9 +61,9 @@ void lazy_request_add(struct lazy_request *request, const char *name, size_t nam
     if (name_length == 0)
         return;
     for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
-        if (is_name(name, name_length, left_out[i]))
+        if (name_length == left_out[i].length && memcmp(name, left_out[i].text, name_length) == 0)
             return;
-    if (is_name(name, name_length, "REQUEST_METHOD"))
+    if (name_length == 14 && memcmp(name, "REQUEST_METHOD", 14) == 0)
         request->is_safe = is_safe_method(value);
     append_pair(request, name, name_length, value);
 }
