@@ -37,11 +37,6 @@ class Sent:
         return f"{self.method} of {self.size} bytes{' (chunked)' * self.chunked}: {self.outcome}"
 
     @property
-    def begun(self):
-        """Whether an answer had begun."""
-        return self.outcome in (CUT, SHORT, WRONG)
-
-    @property
     def may_replay(self):
         """Whether lazyscgi may send it twice: not if its body has no end that is known, and is larger than a buffer."""
         return self.method in SAFE and (self.chunked or self.size <= 65536)
@@ -73,8 +68,9 @@ def visit(number, seed, port, url, stop):
 class Killer:
     """Kills the server of an app."""
 
-    def __init__(self, app, chance):
-        self.app, self.chance, self.kills = app, chance, collections.Counter()
+    def __init__(self, app, program, crowd, chance):
+        self.app, self.program, self.crowd, self.chance = app, program, crowd, chance
+        self.kills = collections.Counter()
 
     def up(self):
         """The master of the server that is up."""
@@ -88,7 +84,7 @@ class Killer:
     def kill(self):
         """Kill something of the server, if anything is left of it, or have it restarted."""
         master = self.up()
-        members = group(master) if master else []
+        members = group(master, self.program) if master else []
         if not members:
             return
         workers = [pid for pid in members if pid != master]
@@ -104,6 +100,7 @@ class Killer:
     def run(self, total):
         """Kill so often, at random moments of a server that is up."""
         while self.kills.total() - self.kills["touch"] < total:
+            self.crowd.check()
             wait_until(self.up, 60, "a server that is up")
             time.sleep(self.chance.expovariate(1 / MEAN_PAUSE))
             self.kill()
@@ -118,7 +115,7 @@ def run(flavour, total, seed, verdict):
         place.httpd.start()
         stop = multiprocessing.Event()
         crowd = Crowd(VISITORS, visit, chance, place.httpd.port, app.url, stop)
-        killer = Killer(app, chance)
+        killer = Killer(app, place.server, crowd, chance)
         try:
             killer.run(total)
         finally:
@@ -136,8 +133,8 @@ def judge(flavour, verdict, sent, noted, kills, starts, faults, last, log):
     failed = [each for each in sent if each.outcome != 200]
     read = {each.name: noted[f"r {each.name}"] for each in sent}
     seen = {each.name: noted[f"p {each.name}"] for each in sent}
-    # A server killed between the two notes may have read it or not.
-    once = [each for each in failed if each.may_replay and not each.begun and read[each.name] == seen[each.name] == 1]
+    # A server killed between two notes may have read it, or begun to answer, or not.
+    once = [each for each in failed if each.may_replay and read[each.name] == seen[each.name] == 1 and not noted[f"a {each.name}"]]
     twice = [each for each in sent if each.method == "POST" and read[each.name] > 1]
     unseen = [each for each in failed if not seen[each.name]]
     outcomes = collections.Counter(each.outcome for each in failed)

@@ -18,7 +18,7 @@ sys.dont_write_bytecode = True
 
 from app import App
 from httpd import FLAVOURS, MODULE, Httpd, give, modules_folder
-from process import all_pids, alive, kill, read, running, stat, wait_until
+from process import all_pids, alive, exe, kill, read, running, stat, wait_until
 
 PROGRAM = os.path.abspath(os.environ.get("LAZYSCGI", "cgi/lazyscgi"))
 LIMITS = {
@@ -112,9 +112,9 @@ class Place:
         shutil.rmtree(self.root)
 
 
-def group(leader):
-    """The live processes of a process group."""
-    return [pid for pid in all_pids() if (stat(pid) or [0] * 3)[2:3] == [b"%d" % leader] and alive(pid)]
+def group(leader, program):
+    """The live processes of a group that run this program: the number may be another group's by now, which is not ours to kill."""
+    return [pid for pid in all_pids() if stat(pid)[2:3] == [b"%d" % leader] and exe(pid) == program and alive(pid)]
 
 
 class Broken(Exception):
@@ -209,6 +209,10 @@ class Crowd:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         self.queue.put(visit(*arguments))
 
+    def check(self):
+        """Fail if one has failed."""
+        assert not any(visitor.exitcode for visitor in self.visitors), "a visitor has failed"
+
     def results(self):
         """What each has returned, when all have."""
         found = []
@@ -216,7 +220,7 @@ class Crowd:
             try:
                 found.append(self.queue.get(timeout=1))
             except queue.Empty:
-                assert not any(visitor.exitcode for visitor in self.visitors), "a visitor has failed"
+                self.check()
         return found
 
 

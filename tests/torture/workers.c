@@ -4,7 +4,7 @@
  *
  * Listens at the Unix socket $LAZYSCGI_SOCKET. Appends its pid to FOLDER/starts, "overlap" to
  * FOLDER/faults if another one is still there, and, where FOLDER/notes exists, "p ID" when it sees a
- * request's first bytes and "r ID" once it has read its head. When the master is killed, the workers of
+ * request's first bytes, "r ID" once it has read its head, and "a ID" before it answers. When the master is killed, the workers of
  * every other server end with it, and those of the rest go on.
  *
  * Of the query, id=ID names a request, ms=TIME is how long the answer takes, n=BYTES the length of its
@@ -167,6 +167,7 @@ static void answer(const struct request *request)
     char line[128];
 
     usleep((useconds_t)strtoul(option(request->query, "ms"), NULL, 10) * 1000);
+    note(request, 'a');
     if (strncmp(what, "exit", 4) == 0)
         exit(0);
     if (strncmp(what, "garbage", 7) == 0)
