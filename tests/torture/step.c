@@ -13,62 +13,20 @@
  * those of file systems, or `any`. The descriptor OUT gets a line for each call, `call ROLE ORDINAL NAME
  * [PATH] RESULT`; for what was done, `hit ROLE ORDINAL NAME [PATH]`; and for each end, `end ROLE STATUS`.
  * Ends when all of them have. */
+#include "calls.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
-#include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <linux/ptrace.h>
-
 #define PROCESSES_MAX 64
-#define CALLS_MAX 512
-
-enum kind { KIND_PLAIN, KIND_SLEEPS = 1, KIND_DISK = 2 };
-
-#define CALL(name, kind) [SYS_##name] = {#name, kind}
-
-static const struct {
-    const char *name;
-    int kind;
-} calls[CALLS_MAX] = {
-    CALL(read, KIND_SLEEPS), CALL(write, KIND_SLEEPS), CALL(writev, KIND_SLEEPS),
-    CALL(pread64, KIND_SLEEPS | KIND_DISK), CALL(pwrite64, KIND_SLEEPS | KIND_DISK),
-    CALL(openat, KIND_SLEEPS | KIND_DISK), CALL(close, KIND_SLEEPS), CALL(connect, KIND_SLEEPS),
-    CALL(recvfrom, KIND_SLEEPS), CALL(sendto, KIND_SLEEPS), CALL(sendmsg, KIND_SLEEPS),
-    CALL(flock, KIND_SLEEPS | KIND_DISK), CALL(wait4, KIND_SLEEPS), CALL(waitid, KIND_SLEEPS),
-    CALL(ppoll, KIND_SLEEPS), CALL(fstat, KIND_DISK), CALL(newfstatat, KIND_DISK),
-    CALL(unlinkat, KIND_DISK), CALL(renameat, KIND_DISK), CALL(mkdirat, KIND_DISK),
-    CALL(mknodat, KIND_DISK), CALL(faccessat, KIND_DISK), CALL(socket, KIND_PLAIN),
-    CALL(socketpair, KIND_PLAIN), CALL(getsockopt, KIND_PLAIN), CALL(setsockopt, KIND_PLAIN),
-    CALL(clone, KIND_PLAIN), CALL(execve, KIND_PLAIN), CALL(exit_group, KIND_PLAIN),
-    CALL(dup3, KIND_PLAIN), CALL(chdir, KIND_DISK), CALL(getcwd, KIND_PLAIN),
-    CALL(uname, KIND_PLAIN), CALL(umask, KIND_PLAIN), CALL(kill, KIND_PLAIN),
-    CALL(setsid, KIND_PLAIN), CALL(getpgid, KIND_PLAIN), CALL(close_range, KIND_PLAIN),
-    CALL(prlimit64, KIND_PLAIN), CALL(clock_gettime, KIND_PLAIN), CALL(rt_sigaction, KIND_PLAIN),
-    CALL(rt_sigprocmask, KIND_PLAIN), CALL(getpid, KIND_PLAIN), CALL(geteuid, KIND_PLAIN),
-    CALL(fchmod, KIND_DISK), CALL(mremap, KIND_PLAIN), CALL(brk, KIND_PLAIN),
-    CALL(set_tid_address, KIND_PLAIN), CALL(gettid, KIND_PLAIN), CALL(getsockname, KIND_PLAIN),
-    CALL(getpeername, KIND_PLAIN), CALL(mmap, KIND_PLAIN), CALL(munmap, KIND_PLAIN),
-    CALL(mprotect, KIND_PLAIN), CALL(fcntl, KIND_PLAIN),
-#ifdef __x86_64__
-    CALL(open, KIND_SLEEPS | KIND_DISK), CALL(poll, KIND_SLEEPS), CALL(stat, KIND_DISK),
-    CALL(lstat, KIND_DISK), CALL(mkdir, KIND_DISK), CALL(unlink, KIND_DISK),
-    CALL(rename, KIND_DISK), CALL(mknod, KIND_DISK), CALL(access, KIND_DISK),
-    CALL(fork, KIND_PLAIN), CALL(vfork, KIND_PLAIN), CALL(dup2, KIND_PLAIN),
-    CALL(getpgrp, KIND_PLAIN), CALL(arch_prctl, KIND_PLAIN),
-#endif
-};
-
 static const char *const roles[] = {"request", "middle", "starter", "command"};
 #define ROLES_MAX ((int)(sizeof roles / sizeof *roles))
 
@@ -80,7 +38,7 @@ struct process {
     int failing;       /* the errno to give at the present call's end; 0: none */
     long long due;     /* when a delayed call goes on, in ms; 0: not delayed */
     char what[80];     /* the present call and its path */
-    int number;
+    long number;
 };
 
 static struct process processes[PROCESSES_MAX];
@@ -140,122 +98,41 @@ static void go_on(struct process *process, int signal)
         fatal("PTRACE_SYSCALL");
 }
 
-#if defined __x86_64__
-static void skip_call(pid_t pid)
-{
-    ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, regs.orig_rax), -1L);
-}
-
-static void set_result(pid_t pid, long result)
-{
-    ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, regs.rax), result);
-}
-#elif defined __aarch64__
-#include <elf.h>
-static void skip_call(pid_t pid)
-{
-    int none = -1;
-    struct iovec number = {&none, sizeof none};
-
-    ptrace(PTRACE_SETREGSET, pid, 0x404 /* NT_ARM_SYSTEM_CALL */, &number);
-}
-
-static void set_result(pid_t pid, long result)
-{
-    struct user_regs_struct registers;
-    struct iovec all = {&registers, sizeof registers};
-
-    ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &all);
-    registers.regs[0] = (unsigned long)result;
-    ptrace(PTRACE_SETREGSET, pid, NT_PRSTATUS, &all);
-}
-#else
-#error "step.c knows the registers of x86-64 and aarch64 only"
-#endif
-
-static bool is_of(int number, const char *call)
-{
-    if (strcmp(call, "any") == 0)
-        return true;
-    if (strcmp(call, "disk") == 0)
-        return calls[number].kind & KIND_DISK;
-    return calls[number].name != NULL && strcmp(calls[number].name, call) == 0;
-}
-
-/* The last component of a call's path argument, for people. */
-static void describe(struct process *process, const struct ptrace_syscall_info *info)
-{
-    static const int plain[] = {
-        SYS_chdir,
-#ifdef __x86_64__
-        SYS_open, SYS_stat, SYS_lstat, SYS_mkdir, SYS_unlink, SYS_rename, SYS_mknod, SYS_access,
-#endif
-    };
-    static const int at[] = {SYS_openat, SYS_newfstatat, SYS_unlinkat, SYS_renameat, SYS_mkdirat,
-                             SYS_mknodat, SYS_faccessat};
-    int number = (int)info->entry.nr, argument = -1;
-    char path[1024] = "";
-    const char *slash;
-
-    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-        argument = plain[i] == number ? 0 : argument;
-    for (size_t i = 0; i < sizeof at / sizeof *at; i++)
-        argument = at[i] == number ? 1 : argument;
-    if (argument >= 0)
-        for (size_t i = 0; i + sizeof(long) < sizeof path; i += sizeof(long)) {
-            long word = ptrace(PTRACE_PEEKDATA, process->pid, info->entry.args[argument] + i, 0);
-            memcpy(path + i, &word, sizeof word);
-            if (memchr(&word, '\0', sizeof word) != NULL)
-                break;
-        }
-    slash = strrchr(path, '/');
-    if (calls[number].name != NULL)
-        snprintf(process->what, sizeof process->what, "%s", calls[number].name);
-    else
-        snprintf(process->what, sizeof process->what, "call-%d", number);
-    if (argument >= 0)
-        snprintf(process->what + strlen(process->what), 60, " %.50s", slash ? slash + 1 : path);
-    else if ((number == SYS_read || number == SYS_write) && info->entry.args[0] < 3)
-        snprintf(process->what + strlen(process->what), 60, " %d", (int)info->entry.args[0]);
-}
-
 static void tell(const char *word, const struct process *process)
 {
     fprintf(report, "%s %s %lld %s\n", word, roles[process->role], process->ordinal, process->what);
     fflush(report);
 }
 
-static bool is_planned(const struct process *process, int number)
+static bool is_planned(const struct process *process, long number)
 {
     return !plan.done && process->first && strcmp(roles[process->role], plan.role) == 0 &&
-           is_of(number, plan.call) && ++plan.seen == plan.nth;
+           call_is(number, plan.call) && ++plan.seen == plan.nth;
 }
 
 static void fail(struct process *process, int errnum)
 {
     process->failing = errnum;
     if (process->number != SYS_close) /* which closes, whatever it says (close(2)) */
-        skip_call(process->pid);
+        call_skip(process->pid);
 }
 
 static void enter(struct process *process, const struct ptrace_syscall_info *info)
 {
-    int number = (int)info->entry.nr;
+    long number = (long)info->entry.nr;
     char byte;
 
-    if (number < 0 || number >= CALLS_MAX)
-        number = 0;
     process->number = number;
     process->ordinal++;
-    describe(process, info);
+    call_describe(process->pid, info, process->what, sizeof process->what);
     if (strcmp(plan.action, "delay") == 0) {
-        if (plan.nth == 0 ? is_of(number, plan.call) : is_planned(process, number)) {
+        if (plan.nth == 0 ? call_is(number, plan.call) : is_planned(process, number)) {
             tell("hit", process);
             process->due = now() + plan.value;
             return;
         }
     } else if (strcmp(plan.action, "storm") == 0) {
-        if (calls[number].kind & KIND_SLEEPS && rand_r(&plan.seed) & 1) {
+        if (call_is(number, "sleeps") && rand_r(&plan.seed) & 1) {
             tell("hit", process);
             fail(process, plan.value);
         }
@@ -278,7 +155,7 @@ static void leave(struct process *process, const struct ptrace_syscall_info *inf
 
     if (process->failing != 0) {
         result = -process->failing;
-        set_result(process->pid, result);
+        call_return(process->pid, result);
         process->failing = 0;
     }
     fprintf(report, "call %s %lld %s %ld\n", roles[process->role], process->ordinal, process->what, result);
