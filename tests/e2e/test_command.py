@@ -67,7 +67,7 @@ def test_check(run, write, tmp_path):
         assert settings(result.stdout) == {
             "start": "./run", "socket": f"{tmp_path}/sub/own.sock", "directory": str(tmp_path), "state-dir": state,
             "log": f"{state}/app.cgi.log", "env": "A=1", "start-timeout": "30s", "patience": "1500ms",
-            "response-timeout": "1m", "max-body": "2048"}
+            "response-timeout": "1m", "max-body": "2048", "hang-limit": "3"}
 
 
 def test_run_from_a_shell(run, write):
