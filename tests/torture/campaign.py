@@ -35,12 +35,18 @@ KeepAliveTimeout 60
 """
 
 
+def leave(*_):
+    """End, putting all away: once, for the signal may come from the reaper and from whoever has ended it."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(1)
+
+
 def under_reaper():
     """Go on as the child of a process that takes in orphans and reaps them at once: not every process 1 does."""
     assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0  # PR_SET_CHILD_SUBREAPER
     child = os.fork()
     if child == 0:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        signal.signal(signal.SIGTERM, leave)
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))

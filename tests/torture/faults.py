@@ -3,8 +3,9 @@ import errno
 import resource
 import time
 
+from answer import Fault
 from kills import PLACES, set_cold
-from scene import ROOT, Fault, Scene
+from scene import ROOT, Scene
 
 DISK = ["EACCES", "EIO"]
 SPACE = ["ENOSPC", "EDQUOT"]

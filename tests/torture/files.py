@@ -1,12 +1,9 @@
-"""What lies in the state folder is deleted, damaged or taken away, before a start and during one; and the folder itself."""
-import contextlib
+"""What lies in the state folder is deleted, damaged or taken away, before a start and during one."""
 import os
-import subprocess
 
+from answer import Fault
 from kills import ROLES, steps
-from scene import ROOT, Fault, Scene, delete, wait_until
-
-OTHERS = 3
+from scene import OTHERS, ROOT, Scene, delete, wait_until
 
 
 def missing(scene, path):
@@ -85,7 +82,6 @@ def foreign(scene, path):
 MISCHIEF = [missing, truncate, noise, lies, link, dangle, folder, fifo, unreadable, foreign]
 FILES = ["lock", "state", "state.new", "wait", "log", "sock", ".htaccess"]
 
-
 # What can't be served, by the file and what was done to it, and the line for the owner; all else is. Of a
 # link, a folder or another's file in the place of the lock or the log nothing good can be made.
 BARRED = {
@@ -95,15 +91,6 @@ BARRED = {
     "log": ([link, dangle, folder, fifo, unreadable, foreign], 503, "the log can't be opened: "),
     "sock": ([truncate, noise, lies, folder, fifo, unreadable, foreign], 502, " can't be reached: "),
 }
-
-
-def prepare(scene, name, do):
-    """A server that was started and killed, and then the mischief."""
-    scene.wipe()
-    scene.recover()
-    scene.settle()
-    scene.down()
-    do(scene, scene.path(name))
 
 
 def is_barred(name, do):
@@ -190,136 +177,6 @@ def at_a_step(scene, names, role, ordinal):
     return ", ".join(map(str, statuses))
 
 
-def writable_by_all(scene, path):
-    """Others may write."""
-    os.mkdir(path)
-    os.chmod(scene.give(path), 0o777)
-
-
-def read_only(scene, path):
-    """Even its owner may not write."""
-    os.mkdir(path)
-    os.chmod(scene.give(path), 0o555)
-
-
-def barred(scene, path):
-    """Even its owner may not enter."""
-    os.mkdir(path)
-    os.chmod(scene.give(path), 0)
-
-
-def foreign_folder(scene, path):
-    """Another user's."""
-    os.mkdir(path, 0o777)
-    os.chown(path, 1, 1)
-
-
-def linked_folder(scene, path):
-    """A link to a folder of ours."""
-    target = os.path.join(scene.folder, "target")
-    os.mkdir(target)
-    scene.give(target)
-    os.symlink(target, path)
-    scene.give(path)
-
-
-def of_the_parent(scene, path):
-    """There is none, and none can be made."""
-    os.chmod(scene.folder, 0o555)
-
-
-# What may be wrong with the state folder, and what the log says.
-FOLDERS = {truncate: "is a link or no folder", linked_folder: "is a link or no folder", writable_by_all: "can be written by others",
-           read_only: "can't be taken", barred: "can't be opened", foreign_folder: "belongs to another user",
-           of_the_parent: "can't be made"}
-
-
-def bad_folder(scene, do):
-    """A state folder that can't be used: an error that names what to do, and nothing starts; then the owner mends it."""
-    scene.wipe()
-    do(scene, scene.state_folder)
-    for answer in scene.ask(OTHERS):
-        if answer.status != 500 or FOLDERS[do] not in answer.log[0]:
-            raise Fault(f"{answer.status} {answer.log}")
-    if scene.notes("start"):
-        raise Fault("a server was started")
-    os.chmod(scene.folder, 0o755)
-    if os.path.lexists(scene.state_folder):
-        if not os.path.islink(scene.state_folder):
-            os.chmod(scene.state_folder, 0o755)
-        delete(scene.state_folder)
-    delete(os.path.join(scene.folder, "target"))
-    scene.expect_up(scene.ask()[0])
-    scene.settle()
-    return "500"
-
-
-@contextlib.contextmanager
-def mounted(path, options):
-    """A file system of its own at a path."""
-    os.makedirs(path, exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], check=True)
-    try:
-        yield
-    finally:
-        # lazily: a process may be about to end that has something open there
-        subprocess.run(["umount", "-l", path], check=True)
-
-
-def fill(path):
-    """Leave no byte free."""
-    with contextlib.suppress(OSError), open(os.path.join(path, "full"), "wb", buffering=0) as file:
-        while True:
-            file.write(bytes(4096))
-
-
-def full_disk(scene, what, when):
-    """No space, no inode, or no writing at all, where the state is kept; an error, and nothing runs without a record."""
-    scene.wipe()
-    owner = f"uid={scene.user},gid={scene.user},mode=700"
-    with mounted(scene.state_folder, f"size=64k,nr_inodes={12 if what == 'no inode' else 100},{owner}"):
-        if when == "later":
-            scene.recover()
-            scene.settle()
-            scene.down()
-        if what == "no space":
-            fill(scene.state_folder)
-        elif what == "no inode":
-            with contextlib.suppress(OSError):
-                for number in range(100):
-                    os.mkdir(os.path.join(scene.state_folder, str(number)))
-        else:
-            subprocess.run(["mount", "-o", "remount,ro", scene.state_folder], check=True)
-        answers = scene.ask(OTHERS)
-        statuses = sorted({answer.status for answer in answers})
-        # the old socket's inode may be enough
-        allowed = {200, 500} if what == "no inode" and when == "later" else {500}
-        if not set(statuses) <= allowed or any("errno 28" not in line and "errno 30" not in line for each in answers for line in each.log):
-            raise Fault(f"{statuses} {[answer.log for answer in answers]}")
-        if len(scene.notes("start")) != (when == "later") + (200 in statuses):
-            raise Fault("a server was started")
-        subprocess.run(["mount", "-o", "remount,rw", scene.state_folder], check=True)
-        for name in os.listdir(scene.state_folder):
-            if name == "full" or name.isdigit():
-                delete(os.path.join(scene.state_folder, name))
-        scene.recover()
-        scene.settle()
-        scene.down()
-    return ", ".join(map(str, statuses))
-
-
-def full_tmpdir(scene):
-    """No space for a body that has to be kept."""
-    scene.wipe()
-    with mounted(scene.tmp, f"size=64k,uid={scene.user},gid={scene.user}"):
-        answer = scene.ask(body=bytes(300_000), chunked=True)[0]
-        if answer.status != 500 or "errno 28" not in answer.log[0] or os.listdir(scene.tmp):
-            raise Fault(f"{answer.status} {answer.log} {os.listdir(scene.tmp)}")
-        scene.recover()
-        scene.settle()
-    return "500"
-
-
 VANISH = {"lock": ["lock"], "state": ["state"], "lock and state": ["lock", "state"], "state folder": [""]}
 SHORT = ("lock", "state folder")
 
@@ -330,13 +187,8 @@ def campaign(tools):
     cases = [(name, do) for name in FILES for do in mischief]
     with tools.stage(lambda: Scene(tools, "files", "delay=2")) as stage:
         stage.play(before, [(f"{name}, before a start", name, do) for name, do in cases])
-        stage.play(bad_folder, [("state folder, before a start", do) for do in FOLDERS if ROOT or do is not foreign_folder])
-        if ROOT:
-            stage.play(full_disk, [(f"{what}, before a start", what, when)
-                                   for what in ("no space", "no inode", "read-only disk") for when in ("first", "later")])
-            stage.play(full_tmpdir, [("no space in TMPDIR",)])
-        else:
-            tools.score.skip("files of another user, full and read-only disks", "only root can make them")
+    if not ROOT:
+        tools.score.skip("files of another user", "only root can make them")
     with tools.stage(lambda: Scene(tools, "files", "gate")) as stage:
         stage.play(during, [(f"{name}, during a start", name, do) for name, do in cases if not tools.short or name in ("lock", "state")])
     with tools.stage(lambda: Scene(tools, "files", "delay=20", socket="./run.sock")) as stage:

@@ -3,7 +3,8 @@ import glob
 import os
 import subprocess
 
-from scene import Fault, Scene
+from answer import Fault
+from scene import Scene
 
 PROCESSES, THREADS = 8, 8
 

@@ -1,8 +1,8 @@
 """SIGKILL at every system call of a start: of the request, the middle process, the starter, the start command."""
-from scene import Fault, Scene
+from answer import Fault
+from scene import OTHERS, Scene
 
 ROLES = ("request", "middle", "starter", "command")
-OTHERS = 3  # requests at once, after each kill
 MORE = 40   # steps beyond those of the trace: a start that polls takes more of them at times
 
 

@@ -7,7 +7,7 @@ import threading
 import time
 import traceback
 
-from scene import Fault
+from answer import Fault
 
 SHOWN = 8  # failures told in full, of each row
 

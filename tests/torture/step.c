@@ -11,8 +11,7 @@
  * A role is how many forks away a process is: request, middle, starter, command; what runs another
  * program is let go. Of several processes in one role the first counts. A call is a name, `disk` for
  * those of file systems, or `any`. The descriptor OUT gets a line for each call, `call ROLE ORDINAL NAME
- * [PATH] RESULT`; for what was done, `hit ROLE ORDINAL NAME [PATH]`; and for each end, `end ROLE STATUS`.
- * Ends when all of them have. */
+ * [PATH] RESULT`, and for what was done, `hit ROLE ORDINAL NAME [PATH]`. Ends when all of them have. */
 #include "calls.h"
 
 #include <errno.h>
@@ -205,7 +204,6 @@ static void stopped(struct process *process, int status)
         return;
     case PTRACE_EVENT_EXEC:
         if (process->role > 0) {
-            fprintf(report, "exec %s\n", roles[process->role]);
             ptrace(PTRACE_DETACH, process->pid, 0, 0);
             process->pid = 0;
             return;
@@ -222,14 +220,6 @@ static void stopped(struct process *process, int status)
     } else {
         go_on(process, signal);
     }
-}
-
-static void ended(struct process *process, int status)
-{
-    if (process->role >= 0)
-        fprintf(report, "end %s %d\n", roles[process->role],
-                WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status));
-    process->pid = 0;
 }
 
 /* The next event; while a call is delayed, that is looked after as well. */
@@ -305,7 +295,7 @@ int main(int argc, char **argv)
         if (WIFSTOPPED(status))
             stopped(find(pid), status);
         else
-            ended(find(pid), status);
+            find(pid)->pid = 0;
     }
     return fclose(report) != 0;
 }
