@@ -18,7 +18,7 @@ ERRNOS = {
     "close": ["EINTR", "EIO", "ENOSPC"], "fstat": ["ENOMEM", "EIO"], "newfstatat": ["ENOMEM", *DISK], "lstat": ["ENOMEM", *DISK],
     "stat": ["ENOMEM", *DISK], "mkdir": [*SPACE, "EACCES", "EROFS"], "mkdirat": [*SPACE, "EACCES", "EROFS"],
     "mknodat": [*SPACE, "EACCES", "EPERM"], "mknod": [*SPACE, "EACCES", "EPERM"], "unlinkat": ["EROFS", *DISK],
-    "unlink": ["EROFS", *DISK], "renameat": [*SPACE, *DISK], "rename": [*SPACE, *DISK], "access": DISK, "faccessat": DISK,
+    "unlink": ["EROFS", *DISK], "utimensat": ["EROFS", *DISK], "renameat": [*SPACE, *DISK], "rename": [*SPACE, *DISK], "access": DISK, "faccessat": DISK,
     "flock": ["ENOLCK", "ENOMEM", "EINTR"], "fcntl": ["ENOLCK", "EINTR"], "socket": [*TABLES, "ENOBUFS", "EACCES"],
     "socketpair": [*TABLES, "ENOBUFS"], "connect": ["ENOMEM", "EACCES", "EINTR"], "getsockopt": ["ENOBUFS"],
     "sendmsg": ["ENOMEM", "ENOBUFS", "EINTR"], "sendto": ["ENOMEM", "ENOBUFS", "EINTR"], "recvfrom": ["ENOMEM", "EINTR"],
@@ -55,6 +55,8 @@ def sites(report, short):
         seen[role, what] = seen.get((role, what), 0) + 1
         if call in ERRNOS and (not short or seen[role, what] <= SITES):
             yield role, call, nth
+    if ("command", "execve") not in counts and "command" in {role for role, *_ in report.calls}:
+        yield "command", "execve", 1  # which did not return
 
 
 def prepared(scene, path):
