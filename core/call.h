@@ -18,16 +18,9 @@
 /* Here libc's structures are the kernel's. */
 #if defined __linux__ && defined __LP64__ && (defined __x86_64__ || defined __aarch64__)
 
-
-/* Goes on after a signal. */
-static inline int lazy_call_open(int folder, const char *path, int flags, int mode)
+static inline int lazy_call_openat(int folder, const char *path, int flags, int mode)
 {
-    int fd;
-
-    do
-        fd = (int)syscall(SYS_openat, folder, path, flags, mode);
-    while (fd < 0 && errno == EINTR);
-    return fd;
+    return (int)syscall(SYS_openat, folder, path, flags, mode);
 }
 
 static inline int lazy_call_stat(int folder, const char *path, struct stat *status, int flags)
@@ -99,16 +92,7 @@ static inline bool lazy_call_getcwd(char *path, size_t size)
 }
 
 #else
-static inline int lazy_call_open(int folder, const char *path, int flags, int mode)
-{
-    int fd;
-
-    do
-        fd = openat(folder, path, flags, mode);
-    while (fd < 0 && errno == EINTR);
-    return fd;
-}
-
+#define lazy_call_openat(folder, path, flags, mode) openat(folder, path, flags, mode)
 #define lazy_call_stat(folder, path, status, flags) fstatat(folder, path, status, flags)
 #define lazy_call_fstat(fd, status) fstat(fd, status)
 #define lazy_call_socket(family, type) socket(family, type, 0)
@@ -122,6 +106,17 @@ static inline int lazy_call_open(int folder, const char *path, int flags, int mo
 #define lazy_call_times(folder, path, times, flags) utimensat(folder, path, times, flags)
 #define lazy_call_getcwd(path, size) (getcwd(path, size) != NULL)
 #endif
+
+/* Goes on after a signal. */
+static inline int lazy_call_open(int folder, const char *path, int flags, int mode)
+{
+    int fd;
+
+    do
+        fd = lazy_call_openat(folder, path, flags, mode);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
 
 #if defined __LP64__ && defined __linux__ && !defined __GLIBC__ /* without its way through the vDSO */
 #define lazy_call_clock(clock, now) syscall(SYS_clock_gettime, clock, now)

@@ -3,7 +3,6 @@
 #include "call.h"
 #include "clock.h"
 #include "folder.h"
-#include "text.h"
 
 #include <fcntl.h>
 #include <limits.h>
