@@ -186,6 +186,15 @@ static void use_command(const char *rest)
     ck_assert_int_eq(mkfifo("go", 0600), 0);
 }
 
+/* Has the command started, and its server met; returns what is then on record. */
+static struct lazy_state bring_up(void)
+{
+    start(0);
+    await_go();
+    meet_server();
+    return ended();
+}
+
 static const struct {
     const char *text, *reason;
     long long exit_status, signal;
@@ -410,10 +419,7 @@ START_TEST(a_restart_stops_the_old_one_first)
     struct lazy_state before, after;
 
     use_command("exec sleep 30");
-    start(0);
-    await_go();
-    meet_server();
-    before = ended();
+    before = bring_up();
     start(1);
     hear_begin();
     await_go();
@@ -432,10 +438,7 @@ START_TEST(nothing_runs_beside_what_is_left)
     struct lazy_state before, after;
 
     use_command("exec sleep 30");
-    start(0);
-    await_go();
-    meet_server();
-    before = ended();
+    before = bring_up();
     if (_i == 1) {
         before.outcome = LAZY_STATE_STOPPING;
         put_state(&before);
