@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -129,8 +128,13 @@ static void run_detached(void (*run)(void *context), void *context, const int *k
 int lazy_spawn_detached(void (*run)(void *context), void *context, const int *keep, int keep_count)
 {
     int status = 0;
-    pid_t middle = FORK();
+    sigset_t all, before;
+    pid_t middle;
 
+    /* httpd may be large: so its memory is copied only once; and no handler may run in a child that shares it */
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    middle = vfork();
     if (middle == 0) {
         /* an errno fits an exit status on every system we know */
         pid_t child = FORK();
@@ -138,6 +142,7 @@ int lazy_spawn_detached(void (*run)(void *context), void *context, const int *ke
             run_detached(run, context, keep, keep_count);
         _exit(child < 0 ? errno : 0);
     }
+    sigprocmask(SIG_SETMASK, &before, NULL);
     if (middle < 0)
         return -1;
     /* ECHILD: somebody in this process ignores SIGCHLD or waits for everything; then the kernel or
@@ -211,22 +216,9 @@ static void run_command(const struct lazy_app *app, const char *command, int log
 pid_t lazy_spawn_command(const struct lazy_app *app, const char *command, int log,
                          int (*prepare)(void *context), void *context)
 {
-    int ready[2], errnum;
-    char nothing;
-    pid_t child;
+    pid_t child = vfork(); /* waits for the exec */
 
-    if (lazy_call_socketpair(SOCK_STREAM | SOCK_CLOEXEC, ready) < 0)
-        return -1;
-    child = FORK();
-    errnum = errno;
-    if (child == 0) {
-        close(ready[0]); /* ready[1] goes with all the others */
+    if (child == 0)
         run_command(app, command, log, prepare, context);
-    }
-    close(ready[1]);
-    while (child > 0 && recv(ready[0], &nothing, 1, 0) < 0 && errno == EINTR)
-        ;
-    close(ready[0]);
-    errno = errnum;
     return child;
 }

@@ -22,7 +22,7 @@ ERRNOS = {
     "flock": ["ENOLCK", "ENOMEM", "EINTR"], "fcntl": ["ENOLCK", "EINTR"], "socket": [*TABLES, "ENOBUFS", "EACCES"],
     "socketpair": [*TABLES, "ENOBUFS"], "connect": ["ENOMEM", "EACCES", "EINTR"], "getsockopt": ["ENOBUFS"],
     "sendmsg": ["ENOMEM", "ENOBUFS", "EINTR"], "sendto": ["ENOMEM", "ENOBUFS", "EINTR"], "recvfrom": ["ENOMEM", "EINTR"],
-    "poll": ["ENOMEM", "EINTR"], "ppoll": ["ENOMEM", "EINTR"], "fork": ["EAGAIN", "ENOMEM"], "clone": ["EAGAIN", "ENOMEM"],
+    "poll": ["ENOMEM", "EINTR"], "ppoll": ["ENOMEM", "EINTR"], "fork": ["EAGAIN", "ENOMEM"], "vfork": ["EAGAIN", "ENOMEM"], "clone": ["EAGAIN", "ENOMEM"],
     "wait4": ["EINTR"], "waitid": ["EINTR"], "dup2": ["EMFILE", "EINTR"], "dup3": ["EMFILE", "EINTR"],
     "close_range": ["ENOSYS", "ENOMEM"], "setsid": ["EPERM"], "prlimit64": ["EPERM"], "chdir": ["ENOMEM", *DISK],
     "execve": ["ENOMEM", "EAGAIN", *DISK], "getcwd": ["ENOMEM"], "mmap": ["ENOMEM"], "brk": ["ENOMEM"],
@@ -152,9 +152,9 @@ def limits():
             yield "RLIMIT_NPROC", resource.RLIMIT_NPROC, most
 
 
-def fork_of(report):
-    """The system call that makes processes here."""
-    return next(what for _, _, what, _ in report.calls if what in ("clone", "fork", "clone3"))
+def fork_of(report, role):
+    """The system call by which such a process makes others here."""
+    return next(what for who, _, what, _ in report.calls if who == role and what in ("clone", "fork", "vfork", "clone3"))
 
 
 def campaign(tools):
@@ -174,6 +174,6 @@ def campaign(tools):
             if path == "cold" or not tools.short:
                 stage.play(play_limit, [(f"{name} of {most}", path, limit, most) for name, limit, most in limits()])
             if path == "cold":
-                stage.play(play_back_off, [("starter fails to fork, and no touch", "starter", fork_of(report))])
+                stage.play(play_back_off, [("starter fails to fork, and no touch", "starter", fork_of(report, "starter"))])
     if not ROOT:
         tools.score.skip("RLIMIT_NPROC", "only root can be another user, who has no other processes")

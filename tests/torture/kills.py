@@ -1,4 +1,5 @@
-"""SIGKILL at every system call of a start: of the request, the middle process, the starter, the start command."""
+"""SIGKILL at every system call of a start: of the request, the middle process, the starter, the start command; and of those who wait in
+vfork(2), at every call of their child."""
 from answer import Fault
 from scene import OTHERS, Scene
 
@@ -30,6 +31,7 @@ def set_touched(scene):
 PLACES = {"cold": (set_cold, "delay=5"), "killed": (set_killed, "delay=5"), "touched": (set_touched, "delay=5 linger=30"),
           "daemon": (set_cold, "delay=5 daemon"), "failing": (set_cold, "exit=3")}
 SHORT = {*(("cold", role) for role in ROLES), ("touched", "starter")}
+VICTIMS = {("kill", role): role for role in ROLES} | {("orphan", "middle"): "request", ("orphan", "command"): "starter"}
 
 
 def steps(report, role, short):
@@ -44,14 +46,14 @@ def steps(report, role, short):
     return sorted({ordinal for found in places.values() for ordinal in (found[0], found[-1])})
 
 
-def play(scene, place, role, ordinal):
-    """Kill `role` at its n-th call; how those who came afterwards fared."""
+def play(scene, place, action, role, ordinal):
+    """Kill `role` at its n-th call, or whoever forked it; how those who came afterwards fared."""
     PLACES[place][0](scene)
-    answer, report = scene.step("kill", role, "any", ordinal)
+    answer, report = scene.step(action, role, "any", ordinal)
     if not report.hits:
         return None
     answers = scene.ask(OTHERS)
-    if role != "request":
+    if VICTIMS[action, role] != "request":
         answer.check(scene.file)
     statuses = sorted({each.status for each in answers})
     if place == "failing":
@@ -61,6 +63,11 @@ def play(scene, place, role, ordinal):
     # the record is written by way of one file of a fixed name, which the next start replaces
     scene.settle(leftovers=["app.cgi.state.new"])
     return "then " + ", ".join(map(str, statuses))
+
+
+def describe(action, role):
+    """Who is killed, and when."""
+    return role if action == "kill" else f"{VICTIMS[action, role]} at the {role}'s steps"
 
 
 def mend(scene, statuses):
@@ -76,11 +83,11 @@ def mend(scene, statuses):
 def campaign(tools):
     """One case for each place, role and step."""
     for place, (prepare, options) in PLACES.items():
-        roles = [role for role in ROLES if not tools.short or (place, role) in SHORT]
-        if not roles:
+        acts = [act for act in VICTIMS if not tools.short or (place, act[1]) in SHORT]
+        if not acts:
             continue
         with tools.stage(lambda options=options: Scene(tools, "kills", options)) as stage:
             prepare(stage.first)
             report = stage.first.step()[1]
-            stage.play(play, [(f"SIGKILL, {place}, {role}", place, role, ordinal)
-                              for role in roles for ordinal in steps(report, role, tools.short)])
+            stage.play(play, [(f"SIGKILL, {place}, {describe(*act)}", place, *act, ordinal)
+                              for act in acts for ordinal in steps(report, act[1], tools.short)])

@@ -2,6 +2,7 @@
  *
  *   step OUT GO trace -    -    0 0     PROGRAM [ARGUMENT]   only tells what was called
  *   step OUT GO kill  ROLE CALL N 0     PROGRAM ...          SIGKILL at the N-th such call, which isn't made
+ *   step OUT GO orphan ROLE CALL N 0    PROGRAM ...          SIGKILL for whoever forked it, which still waits
  *   step OUT GO fail  ROLE CALL N ERRNO PROGRAM ...          the N-th such call fails
  *   step OUT GO hold  ROLE CALL N 0     PROGRAM ...          all stand still there, until GO has a byte
  *   step OUT GO delay ROLE CALL N MS    PROGRAM ...          the N-th such call takes so much longer
@@ -109,6 +110,14 @@ static bool is_planned(const struct process *process, long number)
            call_is(number, plan.call) && ++plan.seen == plan.nth;
 }
 
+/* The parent is one that has forked by vfork(2), and so can't be met in a call of its own. */
+static void kill_parent(const struct process *child)
+{
+    for (int i = 0; i < PROCESSES_MAX; i++)
+        if (processes[i].pid != 0 && processes[i].first && processes[i].role == child->role - 1)
+            kill(processes[i].pid, SIGKILL);
+}
+
 static void fail(struct process *process, int errnum)
 {
     process->failing = errnum;
@@ -140,6 +149,8 @@ static void enter(struct process *process, const struct ptrace_syscall_info *inf
         tell("hit", process);
         if (strcmp(plan.action, "kill") == 0)
             kill(process->pid, SIGKILL);
+        else if (strcmp(plan.action, "orphan") == 0)
+            kill_parent(process);
         else if (strcmp(plan.action, "fail") == 0)
             fail(process, plan.value);
         else if (read(go, &byte, 1) < 0)
