@@ -17,19 +17,19 @@ static const struct {
     NAME("HTTP_TRANSFER_ENCODING"), /* the body's transfer coding is undone: RFC 3875, 4.2 */
 };
 
-static void append(struct lazy_request *request, const char *bytes, size_t length)
-{
-    if (length <= request->size && request->needed <= request->size - length)
-        memcpy(request->storage + request->needed, bytes, length);
-    request->needed += length;
-}
-
 static void append_pair(struct lazy_request *request, const char *name, size_t name_length,
                         const char *value)
 {
-    append(request, name, name_length);
-    append(request, "", 1);
-    append(request, value, strlen(value) + 1);
+    size_t value_size = strlen(value) + 1, length = name_length + 1 + value_size;
+    char *at;
+
+    request->needed += length;
+    if (request->needed > request->size)
+        return;
+    at = request->storage + request->needed - length;
+    memcpy(at, name, name_length);
+    at[name_length] = '\0';
+    memcpy(at + name_length + 1, value, value_size);
 }
 
 static bool is_safe_method(const char *method)
@@ -75,9 +75,9 @@ int lazy_request_end(struct lazy_request *request)
 
     lazy_text_begin(&text, prefix, sizeof prefix);
     lazy_text_format(&text, "%lld:", (long long)(request->needed - PREFIX_MAX));
-    append(request, ",", 1);
-    if (request->needed > request->size)
+    if (++request->needed > request->size)
         return -1;
+    request->storage[request->needed - 1] = ',';
     request->head = request->storage + PREFIX_MAX - text.length;
     request->head_length = request->needed - PREFIX_MAX + text.length;
     memcpy(request->storage + PREFIX_MAX - text.length, prefix, text.length);

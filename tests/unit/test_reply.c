@@ -176,6 +176,24 @@ START_TEST(long_heads_are_taken)
 }
 END_TEST
 
+/* RFC 9110, 5.6.2 */
+START_TEST(names_are_tokens)
+{
+    static const char token[] = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "abcdefghijklmnopqrstuvwxyz";
+
+    for (int c = 0; c < 256; c++) {
+        char head[] = "Xx: y\n\n";
+
+        if (c == ':' || c == '\n')
+            continue;
+        head[1] = (char)c;
+        ck_assert_int_eq(verdict(head, sizeof head - 1),
+                         memchr(token, c, sizeof token - 1) != NULL ? LAZY_REPLY_HEAD : LAZY_REPLY_BAD);
+    }
+}
+END_TEST
+
 Suite *reply_suite(void)
 {
     Suite *suite = suite_create("reply");
@@ -186,5 +204,6 @@ Suite *reply_suite(void)
     tcase_add_loop_test(tcase, bodies_are_kept, 0, GOOD);
     tcase_add_loop_test(tcase, bad_heads_are_refused_early, 0, sizeof bad / sizeof *bad);
     tcase_add_test(tcase, long_heads_are_taken);
+    tcase_add_test(tcase, names_are_tokens);
     return suite;
 }
