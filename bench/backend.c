@@ -214,11 +214,14 @@ static void serve_fastcgi(int fd)
 
 static void (*serve)(int fd);
 static int listener;
+static pthread_mutex_t not_yet = PTHREAD_MUTEX_INITIALIZER; /* locked until it listens */
 
 static void *work(void *context)
 {
     int fd;
 
+    pthread_mutex_lock(&not_yet);
+    pthread_mutex_unlock(&not_yet);
     while ((fd = accept(listener, NULL, NULL)) >= 0) {
         serve(fd);
         close(fd);
@@ -261,6 +264,9 @@ int main(int argc, char **argv)
     }
     serve = strcmp(argv[1], "scgi") == 0 ? serve_scgi : serve_fastcgi;
     memset(block, 'x', sizeof block);
+    pthread_mutex_lock(&not_yet);
+    while (--threads > 0)
+        pthread_create(&thread, NULL, work, NULL);
     if (argc > 4)
         nap(atoi(argv[4]));
     if (begin_listening(argv[2]) < 0) {
@@ -269,7 +275,6 @@ int main(int argc, char **argv)
     }
     if (argc > 5)
         note(argv[5], begin);
-    while (--threads > 0)
-        pthread_create(&thread, NULL, work, NULL);
+    pthread_mutex_unlock(&not_yet);
     work(NULL);
 }
