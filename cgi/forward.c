@@ -125,6 +125,8 @@ static int pass_reply(struct lazy_exchange *exchange, bool *begun, struct lazy_e
             result = cant_send(error);
         if (result < 0)
             return -1;
+        if (got == (ssize_t)sizeof buffer && *begun) /* a long reply */
+            lazy_output_splice(exchange->fd);
     } while (got != 0);
     return 0;
 }

@@ -4,10 +4,12 @@
 #include "core/text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int lazy_output_send(int fd, const char *bytes, size_t length)
@@ -27,6 +29,31 @@ int lazy_output_send(int fd, const char *bytes, size_t length)
     }
     return 0;
 }
+
+#ifdef __linux__
+
+/* Four times what pipes have, so that the two ends meet less often; a user may have 64 MiB in all (pipe(7)). */
+#define PIPE_SIZE 262144
+
+void lazy_output_splice(int from)
+{
+    static bool is_large;
+
+    if (!is_large)
+        syscall(SYS_fcntl, 1, F_SETPIPE_SZ, PIPE_SIZE);
+    is_large = true;
+    while (syscall(SYS_splice, from, NULL, 1, NULL, PIPE_SIZE, 0) > 0)
+        ;
+}
+
+#else
+
+void lazy_output_splice(int from)
+{
+    (void)from;
+}
+
+#endif
 
 static void add_headers(struct lazy_text *text, const struct lazy_error *error, bool is_html)
 {

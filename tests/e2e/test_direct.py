@@ -1,9 +1,13 @@
 """The CGI program without a web server: environments and replies that no httpd would let through."""
+import contextlib
+import fcntl
 import json
 import os
 import random
 import resource
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +19,7 @@ from app import App
 from client import MANY_NAMES
 from httpd import ROOT, Httpd, give, user
 from process import kill, running, wait_until
+from server import blocks
 from test_kill import request_of
 
 
@@ -41,15 +46,20 @@ class Answer:
 class Direct(App):
     """An app whose requests we make."""
 
-    def ask(self, path="/vars", body=b"", limits=None, **variables):
-        """One request, with these variables of latin-1 beside or in place of the usual ones; None: without that one."""
+    def begin(self, path, variables, **options):
+        """Begin a request, with these variables of latin-1 beside or in place of the usual ones; None: without that one."""
         variables = {**request_of(self), "PATH_INFO": path, **variables}
         environment = {name.encode("latin-1"): os.fsencode(value) if name.startswith("SCRIPT_") else value.encode("latin-1")
                        for name, value in variables.items() if value is not None}
         who = {"user": user().pw_uid, "group": user().pw_gid, "extra_groups": []} if ROOT else {}
-        options = {"stdin": body} if hasattr(body, "fileno") else {"input": body}
-        return Answer(subprocess.run([self.binary, self.script], env=environment, capture_output=True, timeout=60,
-                                     preexec_fn=limits, **options, **who))
+        return subprocess.Popen([self.binary, self.script], env=environment, stderr=subprocess.PIPE, **options, **who)
+
+    def ask(self, path="/vars", body=b"", limits=None, **variables):
+        """One whole request."""
+        is_file = hasattr(body, "fileno")
+        with self.begin(path, variables, stdin=body if is_file else subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=limits) as process:
+            output, words = process.communicate(None if is_file else body, timeout=60)
+        return Answer(subprocess.CompletedProcess(process.args, process.returncode, output, words))
 
     def say(self, reply, **variables):
         """Have the server send these bytes."""
@@ -382,3 +392,60 @@ def test_large_header_in_a_reply(direct, size, status):
         assert "has too large a head" in refused(answer, status)
     else:
         assert answer.output.endswith(b"y" * size + b"\n\nbody")
+
+
+LONG = 5_000_003
+LARGE_PIPE = 262_144
+
+
+@contextlib.contextmanager
+def long_reply(direct, output, path="/source", **variables):
+    """A request for a long reply, whose output goes to a descriptor of ours that is closed here."""
+    with direct.begin(path, {"QUERY_STRING": f"n={LONG}", **variables}, stdin=subprocess.DEVNULL, stdout=output) as process:
+        os.close(output)
+        yield process
+
+
+def is_whole(output):
+    """Whether it is all of that reply."""
+    return output.partition(b"\r\n\r\n")[2] == b"".join(blocks(LONG))
+
+
+@pytest.mark.parametrize("blocking", [True, False], ids=["blocking", "nonblocking"])
+def test_long_reply_into_a_pipe(direct, blocking):
+    """The kernel moves it there, through a larger pipe."""
+    reader, output = os.pipe()
+    os.set_blocking(output, blocking)
+    with open(reader, "rb") as pipe, long_reply(direct, output):
+        assert is_whole(pipe.read())
+        assert fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) == LARGE_PIPE
+
+
+def test_long_reply_elsewhere(direct):
+    """A socket, or a file, is no obstacle."""
+    ours, theirs = socket.socketpair()
+    with ours, long_reply(direct, theirs.detach()):
+        assert is_whole(b"".join(iter(lambda: ours.recv(1 << 16), b"")))
+    with tempfile.TemporaryFile() as file:
+        with long_reply(direct, os.dup(file.fileno())):
+            pass
+        file.seek(0)
+        assert is_whole(file.read())
+
+
+def test_long_reply_that_breaks_off(direct):
+    """What came of it is handed on."""
+    reader, output = os.pipe()
+    with open(reader, "rb") as pipe, long_reply(direct, output, "/short") as process:
+        assert len(pipe.read().partition(b"\n\n")[2]) == 500_000
+    assert process.returncode == 0
+
+
+def test_long_reply_that_nobody_reads(direct):
+    """A reader that goes in the middle ends the program."""
+    reader, output = os.pipe()
+    with long_reply(direct, output) as process:
+        with open(reader, "rb") as pipe:
+            pipe.read(1000)
+            wait_until(lambda: fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) == LARGE_PIPE, what="a larger pipe")
+        assert process.wait(20) == -signal.SIGPIPE and process.stderr.read() == b""
