@@ -24,12 +24,12 @@ def candidates(lab):
     bench_module.prepare(lab)
     files = bench_stall.scripts(lab)
     server = Apache(lab, "event", bench_module.MODULES, bench_module.PLACES)
-    cgid = Apache(lab, "event", ["cgid"], bench_stall.places_for("cgid"))
+    cgi = {f"mod_{module}": Apache(lab, mpm, [module], bench_stall.places_for(module)) for mpm, module in (("event", "cgid"), ("prefork", "cgi"))}
+    forwarders = {"lazyscgi": lab.program, "cgi-fcgi": "/usr/bin/cgi-fcgi"}
     return {
         REFERENCE: (server, "/proxy_scgi/", []), "mod_lazyscgi": (server, "/app/", []), "mod_proxy_fcgi": (server, "/proxy_fcgi/", []),
         "mod_fcgid": (server, "/fcgid/app", []), "nginx scgi_pass": (Nginx(lab, STREAMING), "/scgi/", []),
-        "mod_cgid: lazyscgi": (cgid, f"/cgi/{files['lazyscgi'].name}", [lab.program]),
-        "mod_cgid: cgi-fcgi": (cgid, f"/cgi/{files['cgi-fcgi'].name}", ["/usr/bin/cgi-fcgi"]),
+        **{f"{module}: {name}": (cgi[module], f"/cgi/{files[name].name}", [program]) for module in cgi for name, program in forwarders.items()},
     }
 
 
