@@ -126,11 +126,16 @@ class Lab:
         mark = f"#!{program}\n" if program else ""
         return self.script(path, f"{mark}start = exec {server or self.compile('backend', '-O2')} scgi \"$LAZYSCGI_SOCKET\" {options}\n")
 
-    def end(self):
-        """End all, with what lazyscgi has started, and leave nothing."""
+    def clear(self):
+        """End all processes, with what lazyscgi has started."""
         for process in reversed(self.processes[:]):
             self.stop(process)
         kill(running(str(self.root)))
+        self.sockets.clear()
+
+    def end(self):
+        """Leave nothing."""
+        self.clear()
         shutil.rmtree(self.root)
 
 

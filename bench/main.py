@@ -59,6 +59,7 @@ def main():
     try:
         for name in options.names or BENCHES:
             importlib.import_module(f"bench_{name}").run(lab, options, report)
+            lab.clear()  # its servers hold connections that the next might wait for
     finally:
         lab.end()
     report.say(f"\nwritten to {report.folder}")
