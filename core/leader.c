@@ -53,8 +53,8 @@ static void tell_up(struct lazy_attempt *attempt, int link, long long since)
 static int next_sleep(const struct lazy_attempt *attempt, bool probing, long long since)
 {
     int left = lazy_deadline_left(attempt->deadline);
-    /* all others wait for us: so our steps stay short for eight times as long as theirs */
-    int step = probing ? lazy_step((lazy_now() - since) / 8, PROBE_STEP_MS) : left;
+    /* all others wait for us: so our steps stay short for sixteen times as long as theirs */
+    int step = probing ? lazy_step((lazy_now() - since) / 16, PROBE_STEP_MS) : left;
 
     return step < left ? step : left;
 }

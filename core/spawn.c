@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -216,9 +217,22 @@ static void run_command(const struct lazy_app *app, const char *command, int log
 pid_t lazy_spawn_command(const struct lazy_app *app, const char *command, int log,
                          int (*prepare)(void *context), void *context)
 {
-    pid_t child = vfork(); /* waits for the exec */
+    int ready[2], errnum;
+    char nothing;
+    pid_t child;
 
-    if (child == 0)
+    if (lazy_call_socketpair(SOCK_STREAM | SOCK_CLOEXEC, ready) < 0)
+        return -1;
+    child = FORK();
+    errnum = errno;
+    if (child == 0) {
+        close(ready[0]); /* ready[1] goes with all the others */
         run_command(app, command, log, prepare, context);
+    }
+    close(ready[1]);
+    while (child > 0 && recv(ready[0], &nothing, 1, 0) < 0 && errno == EINTR)
+        ;
+    close(ready[0]);
+    errno = errnum;
     return child;
 }

@@ -1,5 +1,5 @@
-"""SIGKILL at every system call of a start: of the request, the middle process, the starter, the start command; and of those who wait in
-vfork(2), at every call of their child."""
+"""SIGKILL at every system call of a start: of the request, the middle process, the starter, the start command; and of those who wait for
+their child, at every call of that."""
 from answer import Fault
 from scene import OTHERS, Scene
 

@@ -2,7 +2,7 @@
  *
  *   step OUT GO trace -    -    0 0     PROGRAM [ARGUMENT]   only tells what was called
  *   step OUT GO kill  ROLE CALL N 0     PROGRAM ...          SIGKILL at the N-th such call, which isn't made
- *   step OUT GO orphan ROLE CALL N 0    PROGRAM ...          SIGKILL for whoever forked it, which still waits
+ *   step OUT GO orphan ROLE CALL N 0    PROGRAM ...          SIGKILL for whoever forked it, and waits for it
  *   step OUT GO fail  ROLE CALL N ERRNO PROGRAM ...          the N-th such call fails
  *   step OUT GO hold  ROLE CALL N 0     PROGRAM ...          all stand still there, until GO has a byte
  *   step OUT GO delay ROLE CALL N MS    PROGRAM ...          the N-th such call takes so much longer
@@ -110,7 +110,7 @@ static bool is_planned(const struct process *process, long number)
            call_is(number, plan.call) && ++plan.seen == plan.nth;
 }
 
-/* The parent is one that has forked by vfork(2), and so can't be met in a call of its own. */
+/* The parent waits, and so is met in no other call of its own meanwhile. */
 static void kill_parent(const struct process *child)
 {
     for (int i = 0; i < PROCESSES_MAX; i++)
