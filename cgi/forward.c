@@ -97,6 +97,8 @@ static int release(struct lazy_exchange *exchange, struct lazy_spool *kept, stru
     return send_kept(kept, error);
 }
 
+#define LONG_PIECE 32768 /* as of a long reply: Linux hands out one write of the server's in pieces of 36 KiB */
+
 /* Hands the reply out as it comes. Only what comes while httpd is still busy sending the body, and so
  * does not read, is kept: else the server could go on with neither, and all would wait for each other.
  * *begun: the visitor has got some of it. */
@@ -125,7 +127,7 @@ static int pass_reply(struct lazy_exchange *exchange, bool *begun, struct lazy_e
             result = cant_send(error);
         if (result < 0)
             return -1;
-        if (got == (ssize_t)sizeof buffer && *begun) /* a long reply */
+        if (got >= LONG_PIECE && *begun)
             lazy_output_splice(exchange->fd);
     } while (got != 0);
     return 0;
