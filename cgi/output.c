@@ -1,15 +1,14 @@
 #include "output.h"
 
+#include "core/call.h"
 #include "core/page.h"
 #include "core/text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 int lazy_output_send(int fd, const char *bytes, size_t length)
@@ -40,9 +39,9 @@ void lazy_output_splice(int from)
     static bool is_large;
 
     if (!is_large)
-        syscall(SYS_fcntl, 1, F_SETPIPE_SZ, PIPE_SIZE);
+        lazy_call_pipe_size(1, PIPE_SIZE);
     is_large = true;
-    while (syscall(SYS_splice, from, NULL, 1, NULL, PIPE_SIZE, 0) > 0)
+    while (lazy_call_splice(from, 1, PIPE_SIZE) > 0)
         ;
 }
 

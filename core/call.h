@@ -81,6 +81,16 @@ static inline int lazy_call_lock(int fd, int command, struct flock *lock)
     return (int)syscall(SYS_fcntl, fd, command, lock);
 }
 
+static inline int lazy_call_pipe_size(int fd, int size)
+{
+    return (int)syscall(SYS_fcntl, fd, F_SETPIPE_SZ, size);
+}
+
+static inline ssize_t lazy_call_splice(int from, int to, size_t length)
+{
+    return syscall(SYS_splice, from, NULL, to, NULL, length, 0);
+}
+
 static inline int lazy_call_times(int folder, const char *path, const struct timespec *times, int flags)
 {
     return (int)syscall(SYS_utimensat, folder, path, times, flags);
@@ -103,6 +113,8 @@ static inline bool lazy_call_getcwd(char *path, size_t size)
 #define lazy_call_getrlimit(resource, limit) getrlimit(resource, limit)
 #define lazy_call_setrlimit(resource, limit) setrlimit(resource, limit)
 #define lazy_call_lock(fd, command, lock) fcntl(fd, command, lock)
+#define lazy_call_pipe_size(fd, size) fcntl(fd, F_SETPIPE_SZ, size)
+#define lazy_call_splice(from, to, length) splice(from, NULL, to, NULL, length, 0)
 #define lazy_call_times(folder, path, times, flags) utimensat(folder, path, times, flags)
 #define lazy_call_getcwd(path, size) (getcwd(path, size) != NULL)
 #endif

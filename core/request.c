@@ -32,6 +32,11 @@ static void append_pair(struct lazy_request *request, const char *name, size_t n
     memcpy(at + name_length + 1, value, value_size);
 }
 
+static bool is_name(const char *name, size_t length, const char *wanted, size_t wanted_length)
+{
+    return length == wanted_length && memcmp(name, wanted, length) == 0;
+}
+
 static bool is_safe_method(const char *method)
 {
     static const char *const safe[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
@@ -61,9 +66,9 @@ void lazy_request_add(struct lazy_request *request, const char *name, size_t nam
     if (name_length == 0)
         return;
     for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
-        if (name_length == left_out[i].length && memcmp(name, left_out[i].text, name_length) == 0)
+        if (is_name(name, name_length, left_out[i].text, left_out[i].length))
             return;
-    if (name_length == 14 && memcmp(name, "REQUEST_METHOD", 14) == 0)
+    if (is_name(name, name_length, "REQUEST_METHOD", 14))
         request->is_safe = is_safe_method(value);
     append_pair(request, name, name_length, value);
 }

@@ -12,7 +12,7 @@ sys.dont_write_bytecode = True
 pytest.register_assert_rewrite("app", "client", "httpd", "process", "site_of_tests")
 
 from app import App
-from httpd import FLAVOURS, MODULE, ROOT, Httpd
+from httpd import FLAVOURS, MODULE, ROOT, Httpd, is_sanitized
 from process import kill, running, wait_until
 from site_of_tests import Site
 
@@ -36,9 +36,7 @@ def httpd(request, binary_under_test):
     os.chmod(root, 0o755)
     if request.param.startswith("module") and not MODULE:
         pytest.skip("mod_lazyscgi isn't built: LAZYSCGI_MODULE is not set")
-    with open(MODULE if request.param.startswith("module") else binary_under_test, "rb") as file:
-        sanitized = b"__asan_init" in file.read()
-    server = Httpd(request.param, root, sanitized)
+    server = Httpd(request.param, root, is_sanitized(MODULE if request.param.startswith("module") else binary_under_test))
     try:
         yield server.start()
         server.stop()

@@ -112,6 +112,12 @@ def user():
     return next(names[name] for name in ("www-data", "apache", "http", "www", "daemon") if name in names)
 
 
+def is_sanitized(path):
+    """Whether a program or module was built with AddressSanitizer."""
+    with open(path, "rb") as file:
+        return b"__asan_init" in file.read()
+
+
 def free_port():
     """A port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as sock:

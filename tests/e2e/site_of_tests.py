@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 
 from app import App
-from httpd import MODULE, Httpd, modules_folder, program
+from httpd import MODULE, Httpd, is_sanitized, modules_folder, program
 from process import alive, kill, running
 
 BAD = re.compile(r"\[(lazyscgi|core|mpm_\w+|http|http2|ssl)[^]]*:(error|crit|alert|emerg)\]|exit signal|Sanitizer|runtime error")
@@ -18,8 +18,7 @@ class Site:
     def __init__(self, flavour="module-event"):
         self.root = os.path.realpath(tempfile.mkdtemp(prefix="lazyscgi-e2e-"))
         os.chmod(self.root, 0o755)
-        with open(MODULE, "rb") as file:
-            self.httpd = Httpd(flavour, self.root, b"__asan_init" in file.read())
+        self.httpd = Httpd(flavour, self.root, is_sanitized(MODULE))
         self.apps, self.expected = [], []
 
     def app(self, name="one", url="/one", options="", write=True, place="apps", **keys):

@@ -46,20 +46,18 @@ class Answer:
 class Direct(App):
     """An app whose requests we make."""
 
-    def begin(self, path, variables, **options):
-        """Begin a request, with these variables of latin-1 beside or in place of the usual ones; None: without that one."""
+    def run(self, how, path, variables, **options):
+        """Have subprocess run the program, with these variables of latin-1 beside or in place of the usual ones; None: without that one."""
         variables = {**request_of(self), "PATH_INFO": path, **variables}
         environment = {name.encode("latin-1"): os.fsencode(value) if name.startswith("SCRIPT_") else value.encode("latin-1")
                        for name, value in variables.items() if value is not None}
         who = {"user": user().pw_uid, "group": user().pw_gid, "extra_groups": []} if ROOT else {}
-        return subprocess.Popen([self.binary, self.script], env=environment, stderr=subprocess.PIPE, **options, **who)
+        return how([self.binary, self.script], env=environment, stderr=subprocess.PIPE, **options, **who)
 
     def ask(self, path="/vars", body=b"", limits=None, **variables):
         """One whole request."""
-        is_file = hasattr(body, "fileno")
-        with self.begin(path, variables, stdin=body if is_file else subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=limits) as process:
-            output, words = process.communicate(None if is_file else body, timeout=60)
-        return Answer(subprocess.CompletedProcess(process.args, process.returncode, output, words))
+        options = {"stdin": body} if hasattr(body, "fileno") else {"input": body}
+        return Answer(self.run(subprocess.run, path, variables, stdout=subprocess.PIPE, timeout=60, preexec_fn=limits, **options))
 
     def say(self, reply, **variables):
         """Have the server send these bytes."""
@@ -401,7 +399,7 @@ LARGE_PIPE = 262_144
 @contextlib.contextmanager
 def long_reply(direct, output, path="/source", **variables):
     """A request for a long reply, whose output goes to a descriptor of ours that is closed here."""
-    with direct.begin(path, {"QUERY_STRING": f"n={LONG}", **variables}, stdin=subprocess.DEVNULL, stdout=output) as process:
+    with direct.run(subprocess.Popen, path, {"QUERY_STRING": f"n={LONG}", **variables}, stdin=subprocess.DEVNULL, stdout=output) as process:
         os.close(output)
         yield process
 

@@ -11,7 +11,7 @@ import pytest
 from app import App
 from client import visit
 from conftest import needs_root
-from httpd import Httpd
+from httpd import Httpd, is_sanitized
 from process import alive, kill, read, stat, wait_until
 
 
@@ -27,9 +27,8 @@ class TestDirect:
 
     def test_gone_at_the_end(self, app):
         """Whoever reads the reply's end finds a zombie."""
-        with open(app.binary, "rb") as file:
-            if b"__asan_init" in file.read():
-                pytest.skip("AddressSanitizer's own end comes in between")
+        if is_sanitized(app.binary):
+            pytest.skip("AddressSanitizer's own end comes in between")
         assert visit(app.at("/vars")).status == 200
         for _ in range(200):
             process = subprocess.Popen([app.binary, app.script], env=request_of(app), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)

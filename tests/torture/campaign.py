@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 sys.dont_write_bytecode = True
 
 from app import App
-from httpd import FLAVOURS, MODULE, Httpd, give, modules_folder
+from httpd import FLAVOURS, MODULE, Httpd, give, is_sanitized, modules_folder
 from process import all_pids, alive, exe, kill, read, running, stat, wait_until
 
 PROGRAM = os.path.abspath(os.environ.get("LAZYSCGI", "cgi/lazyscgi"))
@@ -87,9 +87,8 @@ class Place:
         self.count = workers
         self.root = os.path.realpath(tempfile.mkdtemp(prefix="lazyscgi-torture-"))
         os.chmod(self.root, 0o755)
-        with open(MODULE if flavour.startswith("module") else PROGRAM, "rb") as file:
-            self.httpd = OurHttpd(flavour, self.root, b"__asan_init" in file.read(),
-                                  EXTRA.format(modules=modules_folder(), root=self.root))
+        self.httpd = OurHttpd(flavour, self.root, is_sanitized(MODULE if flavour.startswith("module") else PROGRAM),
+                              EXTRA.format(modules=modules_folder(), root=self.root))
         self.httpd.limits = limits[self.httpd.mpm]
         give(self.httpd.make("tmp"))
         self.binary, self.server = os.path.join(self.root, "lazyscgi"), os.path.join(self.root, "workers")
